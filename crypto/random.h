@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * random.h - random bytes from the kernel's generator or, in a profile that
+ * asks for it, OpenSSL's SP 800-90A DRBG
+ */
+#ifndef SPOOLGUARD_CRYPTO_RANDOM_H
+#define SPOOLGUARD_CRYPTO_RANDOM_H
+
+#include "base/macros.h"
+
+must_check int random_bytes(void *buf, size_t bytes);
+
+#endif

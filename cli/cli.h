@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli.h - what the verbs of "spoolguard" share
+ *
+ * A verb is one file, cli/verb_NAME.c, and one line in the table of
+ * spoolguard_main.c.  Human text goes to stdout; with --json exactly one object
+ * with a "schema" field does; diagnostics go to stderr, one line each.
+ */
+#ifndef SPOOLGUARD_CLI_CLI_H
+#define SPOOLGUARD_CLI_CLI_H
+
+#include "base/macros.h"
+#include "base/problem.h"
+#include "base/progress.h"
+#include "crypto/secret.h"
+#include <json-c/json.h>
+
+enum cli_exit {
+	CLI_YES = 0,	     /* yes, done */
+	CLI_NO = 1,	     /* no, failed */
+	CLI_USAGE = 2,	     /* the command line is wrong */
+	CLI_CANNOT_TELL = 3, /* neither yes nor no can be said */
+};
+
+struct cli_verb {
+	const char *name;
+	const char *summary; /* one line for "spoolguard help" */
+	const char *usage;   /* full usage text for "spoolguard help NAME" and --help */
+	/* argv[0] is the verb's name.  Returns an enum cli_exit. */
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct cli_verb cli_verb_format, cli_verb_attach, cli_verb_detach, cli_verb_job, cli_verb_sweep,
+	cli_verb_status, cli_verb_overwrite, cli_verb_inspect, cli_verb_key, cli_verb_resize, cli_verb_schemes,
+	cli_verb_put, cli_verb_get, cli_verb_ls;
+
+/* "spoolguard: TEXT" on stderr; returns CLI_NO. */
+int cli_fail(const struct problem *problem, int error);
+/* "spoolguard NAME: TEXT" and where the usage is; returns CLI_USAGE. */
+int cli_usage_error(const struct cli_verb *verb, const char *format, ...) format_printf(2, 3);
+void cli_warn(const char *format, ...) format_printf(1, 2);
+
+/* Prints the object on one line and drops it. */
+void cli_print_json(struct json_object *object);
+
+/*
+ * A passphrase: from a file ("-" is standard input; "fd:N" a file descriptor), or NULL: asked for at the
+ * terminal, twice if confirm.  One trailing newline is cut from what a terminal gives, none from a file.
+ */
+must_check int cli_read_passphrase(const char *file, const char *prompt, bool confirm, struct secret **ret_passphrase,
+	struct problem *reterr_problem);
+
+/* A line with rate and time left on a terminal (stderr), nothing elsewhere; Ctrl-C asks the worker to stop. */
+const struct progress_sink *cli_progress(void);
+
+#endif

@@ -47,15 +47,16 @@ struct residue_counts {
 	uint64_t clean;
 	uint64_t live;
 	uint64_t residue; /* owed every pass; reads as zeros */
-	uint64_t suspect; /* was clean; is read before it is believed or overwritten; part of what is owed */
+	uint64_t suspect; /* was clean; is read before it is believed or overwritten; part of what
+			     is owed */
 	uint64_t unknown;
 	uint64_t stuck; /* remapped; counted apart */
 };
 
 struct residue_open_report {
-	bool was_unclean;	  /* not detached in order: a sweep is owed */
-	uint64_t damaged_pages;	  /* a slot did not authenticate: the page is UNKNOWN */
-	uint64_t suspect_blocks;  /* premarked when the power failed */
+	bool was_unclean;	 /* not detached in order: a sweep is owed */
+	uint64_t damaged_pages;	 /* a slot did not authenticate: the page is UNKNOWN */
+	uint64_t suspect_blocks; /* premarked when the power failed */
 	bool sweep_owed;
 	bool filesystem_expected; /* format made one, or a sweep has seen one */
 };
@@ -81,8 +82,10 @@ void residue_free(struct residue *residue); /* NULL is fine; writes nothing */
 uint64_t residue_blocks(const struct residue *residue);
 
 must_check int residue_read(struct residue *residue, struct extent at, void *buf);
-/* buf is scribbled over.  -EBUSY: reterr_owed is the first run that is owed passes; nothing was written. */
-must_check int residue_write(struct residue *residue, struct extent at, void *buf, struct extent *reterr_owed);
+/* buf is scribbled over.  -EBUSY: reterr_owed is the first run that is owed passes; nothing was
+ * written. */
+must_check int residue_write(
+	struct residue *residue, struct extent at, void *buf, struct extent *reterr_owed);
 must_check int residue_flush(struct residue *residue);
 must_check int residue_discard(struct residue *residue, struct extent at);
 
@@ -96,7 +99,8 @@ enum residue_class {
 	RESIDUE_CLASS_UNKNOWN,
 };
 /* The class of the block at first, and how far it reaches (at most limit blocks). */
-enum residue_class residue_lookup(struct residue *residue, uint64_t first, uint64_t limit, uint64_t *ret_run);
+enum residue_class residue_lookup(
+	struct residue *residue, uint64_t first, uint64_t limit, uint64_t *ret_run);
 
 /* --- The eraser's side --- */
 
@@ -118,12 +122,15 @@ must_check int residue_next_owed(struct residue *residue, enum residue_debt debt
  * it returns (M4), and they are in "taken" (logical blocks).  Suspects that
  * show a pattern become clean at once.  What is not owed is left out.
  */
-must_check int residue_erase_begin(struct residue *residue, const struct extent_list *wanted,
-	struct extent_list *taken);
+must_check int residue_erase_begin(
+	struct residue *residue, const struct extent_list *wanted, struct extent_list *taken);
 
-/* The first run of a logical extent as it lies on the medium (remapped blocks lie in the spare area). */
-must_check int residue_locate(struct residue *residue, struct extent logical, struct extent *ret_physical);
-struct blockdev *residue_medium(struct residue *residue); /* borrowed: the whole device, unencrypted */
+/* The first run of a logical extent as it lies on the medium (remapped blocks lie in the spare
+ * area). */
+must_check int residue_locate(
+	struct residue *residue, struct extent logical, struct extent *ret_physical);
+struct blockdev *residue_medium(
+	struct residue *residue); /* borrowed: the whole device, unencrypted */
 
 /* Every pass over these is durable and read back: they are clean. */
 void residue_erase_done(struct residue *residue, const struct extent_list *cleared);
@@ -137,9 +144,9 @@ void residue_erase_abandon(struct residue *residue, const struct extent_list *st
 must_check int residue_erase_stuck(struct residue *residue, uint64_t block, int error);
 
 struct residue_stuck {
-	uint64_t block;	 /* logical */
-	uint64_t spare;	 /* which spare block carries it now */
-	int32_t error;	 /* -errno of the pass that failed */
+	uint64_t block; /* logical */
+	uint64_t spare; /* which spare block carries it now */
+	int32_t error;	/* -errno of the pass that failed */
 	int64_t wall_s;
 };
 /* Copies at most capacity entries; returns how many there are. */
@@ -160,8 +167,8 @@ void residue_watch_free(struct residue *residue, struct residue_watch *watch);
  * Turns what is still watched into RESIDUE (reads as zeros, owed passes); "owed" gets
  * those blocks, reterr_lost how many were taken off the list meanwhile.
  */
-must_check int residue_watch_condemn(struct residue *residue, struct residue_watch *watch, struct extent_list *owed,
-	uint64_t *ret_lost);
+must_check int residue_watch_condemn(struct residue *residue, struct residue_watch *watch,
+	struct extent_list *owed, uint64_t *ret_lost);
 
 /* --- Sweep and recovery --- */
 
@@ -169,19 +176,31 @@ must_check int residue_watch_condemn(struct residue *residue, struct residue_wat
 void residue_allow_unknown_discards(struct residue *residue);
 /* What is still UNKNOWN is owned by the file system: it becomes LIVE.  Durable when it returns. */
 must_check int residue_settle_unknown(struct residue *residue);
-/* Somebody else wrote: the whole map is UNKNOWN (clean blocks are to be read first).  Durable when it returns. */
+/*
+ * Nothing is erased before the map is trusted: a volume with a file system waits until its host has
+ * looked whether somebody else wrote to it (compare the fingerprint; residue_distrust() if so),
+ * then calls this.
+ */
+void residue_trust(struct residue *residue);
+bool residue_is_trusted(struct residue *residue);
+/* Somebody else wrote: the whole map is UNKNOWN (clean blocks are to be read first).  Durable when
+ * it returns. */
 must_check int residue_distrust(struct residue *residue);
 
-/* 64 bytes that the spool keeps beside the map: what the file system's superblock looked like at detach. */
+/* 64 bytes that the spool keeps beside the map: what the file system's superblock looked like at
+ * detach. */
 #define RESIDUE_FINGERPRINT_BYTES 64
-void residue_get_fingerprint(struct residue *residue, uint8_t ret_fingerprint[static RESIDUE_FINGERPRINT_BYTES]);
+void residue_get_fingerprint(
+	struct residue *residue, uint8_t ret_fingerprint[static RESIDUE_FINGERPRINT_BYTES]);
 /* Written with the next orderly close, or by the next flush. */
-void residue_set_fingerprint(struct residue *residue, const uint8_t fingerprint[static RESIDUE_FINGERPRINT_BYTES]);
+void residue_set_fingerprint(
+	struct residue *residue, const uint8_t fingerprint[static RESIDUE_FINGERPRINT_BYTES]);
 /* Records that a sweep is owed, or was done.  Durable when it returns. */
 must_check int residue_set_sweep_owed(struct residue *residue, bool owed);
 must_check int residue_set_filesystem_expected(struct residue *residue, bool expected);
 
-/* Map growth: the device has grown already; new blocks are RESIDUE if owed, else CLEAN.  Durable when it returns. */
+/* Map growth: the device has grown already; new blocks are RESIDUE if owed, else CLEAN.  Durable
+ * when it returns. */
 must_check int residue_grow(struct residue *residue, uint64_t blocks, bool owed);
 
 #endif

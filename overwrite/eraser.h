@@ -22,7 +22,8 @@
 
 enum verify_mode {
 	VERIFY_NONE,
-	VERIFY_SAMPLE, /* 1,000 sections, two samples of at least 5 % each, first and last block (SP 800-88r1) */
+	VERIFY_SAMPLE, /* 1,000 sections, two samples of at least 5 % each, first and last block (SP
+			  800-88r1) */
 	VERIFY_FULL,
 };
 
@@ -41,12 +42,14 @@ struct eraser_report {
 	uint64_t epoch; /* this batch; grows by one */
 };
 
-must_check int eraser_new(struct residue *residue, const struct scheme *scheme, enum verify_mode verify,
-	struct eraser **ret_eraser);
+must_check int eraser_new(struct residue *residue, const struct scheme *scheme,
+	enum verify_mode verify, struct eraser **ret_eraser);
 void eraser_free(struct eraser *eraser);
 DEFINE_CLEANUP(struct eraser *, eraser_free)
 
-/* Erases what is owed of "wanted".  -EIO only if the volume itself stopped; refused blocks are in the report. */
-must_check int eraser_run(struct eraser *eraser, const struct extent_list *wanted, struct eraser_report *ret_report);
+/* Erases what is owed of "wanted".  -EIO only if the volume itself stopped; refused blocks are in
+ * the report. */
+must_check int eraser_run(
+	struct eraser *eraser, const struct extent_list *wanted, struct eraser_report *ret_report);
 
 #endif

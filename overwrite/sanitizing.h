@@ -13,6 +13,7 @@
 #include "blockdev/residue.h"
 #include "overwrite/eraser.h"
 
-must_check int sanitizing_new(struct residue *residue, struct eraser *eraser, struct blockdev **ret_bd);
+must_check int sanitizing_new(
+	struct residue *residue, struct eraser *eraser, struct blockdev **ret_bd);
 
 #endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "overwrite/eraser.h"
+#include "base/clock.h"
+#include "base/mutant.h"
+#include "overwrite/pass.h"
+#include "overwrite/sample.h"
+#include "crypto/stream.h"
+#include <errno.h>
+#include <stdlib.h>
+
+struct eraser {
+	struct residue *residue;
+	const struct scheme *scheme;
+	enum verify_mode verify;
+	struct pass_buffers *buffers;
+	uint64_t epoch;
+};
+
+/* One batch on its way through the passes.  Runs and refused are blocks of the medium, the rest of
+ * the volume. */
+struct batch {
+	struct extent_list taken;
+	struct extent_list runs;
+	struct extent_list refused;
+	struct secret *seeds[SCHEME_PASSES_MAX]; /* R3: gone with the batch */
+};
+
+int eraser_new(struct residue *residue, const struct scheme *scheme, enum verify_mode verify,
+	struct eraser **ret_eraser)
+{
+	struct eraser *eraser = calloc(1, sizeof(*eraser));
+	int r;
+
+	if (!eraser)
+		return -ENOMEM;
+	*eraser = (struct eraser){.residue = residue, .scheme = scheme, .verify = verify};
+	r = pass_buffers_new(&eraser->buffers);
+	if (r < 0) {
+		free(eraser);
+		return r;
+	}
+	*ret_eraser = eraser;
+	return 0;
+}
+
+void eraser_free(struct eraser *eraser)
+{
+	if (!eraser)
+		return;
+	pass_buffers_free(eraser->buffers);
+	free(eraser);
+}
+
+static void batch_done(struct batch *batch)
+{
+	extent_list_done(&batch->taken);
+	extent_list_done(&batch->runs);
+	extent_list_done(&batch->refused);
+	for (size_t i = 0; i < SCHEME_PASSES_MAX; i++)
+		secret_free(batch->seeds[i]);
+}
+
+/* Where the taken blocks lie on the medium. */
+static int locate(struct eraser *eraser, struct batch *batch)
+{
+	for (size_t i = 0; i < batch->taken.count; i++) {
+		struct extent rest = batch->taken.items[i];
+
+		while (rest.count > 0) {
+			struct extent lies;
+			int r;
+
+			r = residue_locate(eraser->residue, rest, &lies);
+			if (r >= 0)
+				r = extent_list_add(&batch->runs, lies);
+			if (r < 0)
+				return r;
+			rest.first += lies.count;
+			rest.count -= lies.count;
+		}
+	}
+	return 0;
+}
+
+/* What a pass could not do is left out of the passes that follow. */
+static int drop_refused(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->refused.count; i++) {
+		int r = extent_list_remove(&batch->runs, batch->refused.items[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int flush_pass(struct eraser *eraser, unsigned int index)
+{
+	bool last = index + 1 == eraser->scheme->pass_count;
+
+	if (mutant_is(MUTANT_NO_FLUSH_BETWEEN_PASSES) && !last)
+		return 0;
+	if (mutant_is(MUTANT_NO_FLUSH_AFTER_LAST_PASS) && last)
+		return 0;
+	return blockdev_flush(residue_medium(eraser->residue));
+}
+
+static int run_passes(struct eraser *eraser, struct batch *batch, struct eraser_report *report)
+{
+	int r;
+
+	for (unsigned int i = 0; i < eraser->scheme->pass_count; i++) {
+		const struct scheme_pass *pass = &eraser->scheme->passes[i];
+		struct progress progress = {0};
+
+		if (pass->kind == PASS_RANDOM) {
+			r = secret_new_random(STREAM_SEED_BYTES, &batch->seeds[i]);
+			if (r < 0)
+				return r;
+		}
+		r = pass_write(residue_medium(eraser->residue), pass, batch->seeds[i], &batch->runs,
+			eraser->buffers, NULL, &progress, &batch->refused);
+		if (r >= 0)
+			r = drop_refused(batch);
+		if (r >= 0)
+			r = flush_pass(eraser, i); /* R1 */
+		if (r < 0)
+			return r;
+		report->pass_durable_wall_s[i] = clock_wall_s();
+	}
+	return 0;
+}
+
+/*
+ * Reads back what the last pass left.  What differs or cannot be read joins the
+ * refused.  All passes are durable by now: what is read does not come from a cache of ours.
+ */
+static int read_back(struct eraser *eraser, struct batch *batch, uint64_t *ret_verified)
+{
+	unsigned int last = eraser->scheme->pass_count - 1u;
+	struct extent_list sample = {0}, wrong = {0};
+	struct progress progress = {0};
+	int r = 0;
+
+	*ret_verified = 0;
+	if (eraser->verify == VERIFY_NONE)
+		return 0;
+	if (mutant_is(MUTANT_NO_READ_BACK)) {
+		*ret_verified = extent_list_blocks(&batch->runs);
+		return 0;
+	}
+	if (eraser->verify == VERIFY_SAMPLE)
+		r = sample_plan_of_list(&batch->runs, &sample);
+	if (r >= 0)
+		r = pass_verify(residue_medium(eraser->residue), &eraser->scheme->passes[last],
+			batch->seeds[last],
+			eraser->verify == VERIFY_SAMPLE ? &sample : &batch->runs, eraser->buffers,
+			NULL, &progress, &wrong, &wrong);
+	if (r >= 0)
+		*ret_verified = extent_list_blocks(
+					eraser->verify == VERIFY_SAMPLE ? &sample : &batch->runs) -
+				extent_list_blocks(&wrong);
+	for (size_t i = 0; i < wrong.count && r >= 0; i++)
+		r = extent_list_add(&batch->refused, wrong.items[i]);
+	if (r >= 0)
+		r = drop_refused(batch);
+	extent_list_done(&sample);
+	extent_list_done(&wrong);
+	return r;
+}
+
+/* True if the medium refused any place where the logical block lies. */
+static bool is_refused(struct eraser *eraser, const struct batch *batch, uint64_t block)
+{
+	struct extent lies;
+
+	if (residue_locate(eraser->residue, (struct extent){block, 1}, &lies) < 0)
+		return true;
+	return extent_list_overlaps(&batch->refused, lies);
+}
+
+/* Refused blocks become STUCK; those that a spare now carries are owed on it, and go to again. */
+static int settle_refused(struct eraser *eraser, struct batch *batch, struct eraser_report *report,
+	struct extent_list *again)
+{
+	struct extent_list stuck = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < batch->taken.count && batch->refused.count > 0 && r >= 0; i++) {
+		for (uint64_t b = batch->taken.items[i].first;
+			b < extent_end(batch->taken.items[i]) && r >= 0; b++) {
+			if (is_refused(eraser, batch, b))
+				r = extent_list_add(&stuck, (struct extent){b, 1});
+		}
+	}
+	for (size_t i = 0; i < stuck.count && r >= 0; i++)
+		r = extent_list_remove(&batch->taken, stuck.items[i]);
+	for (size_t i = 0; i < stuck.count && r >= 0; i++) {
+		for (uint64_t b = stuck.items[i].first; b < extent_end(stuck.items[i]) && r >= 0;
+			b++) {
+			report->stuck_blocks++;
+			r = residue_erase_stuck(eraser->residue, b, -EIO);
+			if (r >= 0)
+				r = extent_list_add(again, (struct extent){b, 1});
+			else if (r == -ENOSPC)
+				r = 0; /* it stays owed, and the report says so */
+		}
+	}
+	extent_list_done(&stuck);
+	return r;
+}
+
+/* One round: what the medium refuses is owed again on its spare, in "again". */
+static int run_round(struct eraser *eraser, const struct extent_list *wanted,
+	struct eraser_report *report, uint64_t *ret_taken, struct extent_list *again)
+{
+	struct batch batch = {0};
+	uint64_t verified = 0, cleared;
+	int r;
+
+	r = residue_erase_begin(eraser->residue, wanted, &batch.taken);
+	if (r < 0)
+		goto out;
+	*ret_taken = extent_list_blocks(&batch.taken);
+	if (*ret_taken == 0)
+		goto out;
+
+	r = locate(eraser, &batch);
+	if (r >= 0)
+		r = run_passes(eraser, &batch, report);
+	if (r >= 0) {
+		report->written_blocks += extent_list_blocks(&batch.runs);
+		report->durable_blocks += extent_list_blocks(&batch.runs);
+		r = read_back(eraser, &batch, &verified);
+	}
+	if (r < 0) {
+		residue_erase_abandon(eraser->residue, &batch.taken);
+		goto out;
+	}
+	r = settle_refused(eraser, &batch, report, again);
+	cleared = extent_list_blocks(&batch.taken);
+	residue_erase_done(eraser->residue, &batch.taken); /* R2 */
+	report->verified_blocks +=
+		verified < cleared || eraser->verify == VERIFY_NONE ? verified : cleared;
+out:
+	batch_done(&batch);
+	return r;
+}
+
+int eraser_run(
+	struct eraser *eraser, const struct extent_list *wanted, struct eraser_report *ret_report)
+{
+	struct eraser_report report = {
+		.requested_blocks = extent_list_blocks(wanted),
+		.passes = eraser->scheme->pass_count,
+		.epoch = eraser->epoch + 1,
+	};
+	struct extent_list round = {0}, again = {0};
+	uint64_t start = clock_monotonic_ns();
+	uint64_t taken = 0;
+	int r;
+
+	r = run_round(eraser, wanted, &report, &taken, &again);
+	report.not_owed_blocks = report.requested_blocks - taken;
+	while (r >= 0 && again.count > 0) {
+		struct extent_list swap = round;
+
+		round = again;
+		again = swap;
+		extent_list_clear(&again);
+		r = run_round(eraser, &round, &report, &taken, &again);
+	}
+	extent_list_done(&round);
+	extent_list_done(&again);
+	if (r < 0)
+		return r;
+
+	report.took_ns = clock_monotonic_ns() - start;
+	eraser->epoch = report.epoch;
+	*ret_report = report;
+	return 0;
+}

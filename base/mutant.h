@@ -15,24 +15,24 @@
 
 enum mutant {
 	MUTANT_NONE,
-	MUTANT_NO_FLUSH_AFTER_PREMARK,	   /* M2 */
-	MUTANT_NO_PREMARK,		   /* M2 */
-	MUTANT_NO_FLUSH_BEFORE_LIVE,	   /* M3: data not flushed before its page is written */
-	MUTANT_LIVE_SET_AFTER_FLUSH,	   /* M3: the set is taken after the data flush */
-	MUTANT_NO_FLUSH_AFTER_PAGES,	   /* a flush is acknowledged before its pages are durable */
-	MUTANT_NO_RESIDUE_BEFORE_PASS,	   /* M4 */
-	MUTANT_NO_FLUSH_BETWEEN_PASSES,	   /* P4 */
-	MUTANT_NO_FLUSH_AFTER_LAST_PASS,   /* M4 */
-	MUTANT_NO_READ_BACK,		   /* M4, P4 */
-	MUTANT_SAME_SLOT,		   /* M5: pages do not alternate */
-	MUTANT_TRUST_OLDER_SLOT,	   /* M5: a damaged slot is passed over */
-	MUTANT_NO_DRAIN_ON_DISCARD,	   /* M1 */
-	MUTANT_NO_DRAIN_ON_ERASE,	   /* M1 */
-	MUTANT_WRITE_OVER_RESIDUE,	   /* P4 */
-	MUTANT_OPEN_IS_CLEAN,		   /* recovery believes a premarked block */
-	MUTANT_FAILED_WRITE_IS_CLEAN,	   /* M7 */
-	MUTANT_FLUSH_RETRY,		   /* M7: a failed flush does not stop the volume */
-	MUTANT_RETIRE_IGNORES_WRITES,	   /* retirement erases a block that changed hands */
+	MUTANT_NO_FLUSH_AFTER_PREMARK,	 /* M2 */
+	MUTANT_NO_PREMARK,		 /* M2 */
+	MUTANT_NO_FLUSH_BEFORE_LIVE,	 /* M3: data not flushed before its page is written */
+	MUTANT_LIVE_SET_AFTER_FLUSH,	 /* M3: the set is taken after the data flush */
+	MUTANT_NO_FLUSH_AFTER_PAGES,	 /* a flush is acknowledged before its pages are durable */
+	MUTANT_NO_RESIDUE_BEFORE_PASS,	 /* M4 */
+	MUTANT_NO_FLUSH_BETWEEN_PASSES,	 /* P4 */
+	MUTANT_NO_FLUSH_AFTER_LAST_PASS, /* M4 */
+	MUTANT_NO_READ_BACK,		 /* M4, P4 */
+	MUTANT_SAME_SLOT,		 /* M5: pages do not alternate */
+	MUTANT_TRUST_OLDER_SLOT,	 /* M5: a damaged slot is passed over */
+	MUTANT_NO_DRAIN_ON_DISCARD,	 /* M1 */
+	MUTANT_NO_DRAIN_ON_ERASE,	 /* M1 */
+	MUTANT_WRITE_OVER_RESIDUE,	 /* P4 */
+	MUTANT_OPEN_IS_CLEAN,		 /* recovery believes a premarked block */
+	MUTANT_FAILED_WRITE_IS_CLEAN,	 /* M7 */
+	MUTANT_FLUSH_RETRY,		 /* M7: a failed flush does not stop the volume */
+	MUTANT_RETIRE_IGNORES_WRITES,	 /* retirement erases a block that changed hands */
 	MUTANT_COUNT
 };
 

@@ -18,8 +18,10 @@ struct problem {
 	char text[PROBLEM_TEXT_BYTES];
 };
 
-/* Fills the line if there is one to fill, and returns error (a -errno): "return problem_set(...)". */
-int problem_set(struct problem *reterr_problem, int error, const char *format, ...) format_printf(3, 4);
+/* Fills the line if there is one to fill, and returns error (a -errno): "return problem_set(...)".
+ */
+int problem_set(struct problem *reterr_problem, int error, const char *format, ...)
+	format_printf(3, 4);
 
 /* The line, or strerror(-error) if nothing was said. */
 const char *problem_text(const struct problem *problem, int error);

@@ -28,6 +28,7 @@ struct progress_sink {
 must_check bool progress_report(const struct progress_sink *sink, const struct progress *progress);
 
 /* "pass 2 of 3  41 %  1.2 GiB/s  0:42 left" from elapsed time; pure; returns buf. */
-const char *progress_line(const struct progress *progress, uint64_t elapsed_ns, char *buf, size_t buf_bytes);
+const char *progress_line(
+	const struct progress *progress, uint64_t elapsed_ns, char *buf, size_t buf_bytes);
 
 #endif

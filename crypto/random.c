@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/random.h"
+#include "crypto/profile.h"
+#include "crypto/secret.h"
+#include <errno.h>
+#include <limits.h>
+#include <openssl/rand.h>
+#include <sys/random.h>
+
+static int from_kernel(unsigned char *at, size_t bytes)
+{
+	while (bytes > 0) {
+		ssize_t n = getrandom(at, bytes, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+int random_bytes(void *buf, size_t bytes)
+{
+	if (profile_current() != PROFILE_HCD_CPP)
+		return from_kernel(buf, bytes);
+	if (bytes > INT_MAX)
+		return -EINVAL;
+	return RAND_priv_bytes(buf, (int)bytes) == 1 ? 0 : -EIO;
+}
+
+int secret_new_random(size_t bytes, struct secret **ret_secret)
+{
+	_cleanup_secret_ struct secret *secret = NULL;
+	int r;
+
+	r = secret_new(bytes, &secret);
+	if (r >= 0)
+		r = random_bytes(secret_bytes(secret), bytes);
+	if (r < 0)
+		return r;
+	*ret_secret = secret;
+	secret = NULL;
+	return 0;
+}

@@ -35,10 +35,12 @@ static inline uint64_t blockdev_bytes(const struct blockdev *bd)
 }
 
 must_check int blockdev_read(struct blockdev *bd, struct extent at, void *buf, size_t buf_bytes);
-must_check int blockdev_write(struct blockdev *bd, struct extent at, const void *buf, size_t buf_bytes);
+must_check int blockdev_write(
+	struct blockdev *bd, struct extent at, const void *buf, size_t buf_bytes);
 
 /* The same, and buf may be scribbled over (a cipher encrypts in it instead of copying). */
-must_check int blockdev_write_consuming(struct blockdev *bd, struct extent at, void *buf, size_t buf_bytes);
+must_check int blockdev_write_consuming(
+	struct blockdev *bd, struct extent at, void *buf, size_t buf_bytes);
 
 must_check int blockdev_flush(struct blockdev *bd);
 must_check int blockdev_discard(struct blockdev *bd, struct extent at);

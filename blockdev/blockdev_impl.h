@@ -2,14 +2,15 @@
 /*
  * blockdev_impl.h - for those who implement a blockdev
  *
- * Embed "struct blockdev" as the first member, call blockdev_init(), and set
- * ops.  The wrapper in blockdev.c has checked bounds, lengths and the sticky
- * flush before an op is called.
+ * Embed "struct blockdev" as the first member and call blockdev_init().  The
+ * wrapper in blockdev.c has checked bounds, lengths and the sticky flush before
+ * an op is called, and never calls one for an empty extent.
  */
 #ifndef SPOOLGUARD_BLOCKDEV_BLOCKDEV_IMPL_H
 #define SPOOLGUARD_BLOCKDEV_BLOCKDEV_IMPL_H
 
 #include "blockdev/blockdev.h"
+#include <assert.h>
 #include <stdatomic.h>
 
 struct blockdev_ops {
@@ -28,11 +29,26 @@ struct blockdev_ops {
 struct blockdev {
 	const struct blockdev_ops *ops;
 	uint32_t block_bytes;
-	_Atomic uint64_t blocks; /* may only grow */
+	_Atomic uint64_t blocks;  /* may only grow */
 	atomic_bool flush_failed; /* B3 */
 };
 
-void blockdev_init(struct blockdev *bd, const struct blockdev_ops *ops, uint32_t block_bytes, uint64_t blocks);
-void blockdev_grow(struct blockdev *bd, uint64_t blocks);
+/* Inline, so that a test's blockdev needs nothing of this folder's archive. */
+static inline void blockdev_init(
+	struct blockdev *bd, const struct blockdev_ops *ops, uint32_t block_bytes, uint64_t blocks)
+{
+	assert(block_bytes == 512 || block_bytes == 4096);
+	assert(ops->read && ops->write && ops->flush && ops->close);
+	bd->ops = ops;
+	bd->block_bytes = block_bytes;
+	atomic_init(&bd->blocks, blocks);
+	atomic_init(&bd->flush_failed, false);
+}
+
+static inline void blockdev_grow(struct blockdev *bd, uint64_t blocks)
+{
+	assert(blocks >= atomic_load(&bd->blocks));
+	atomic_store(&bd->blocks, blocks);
+}
 
 #endif

@@ -16,7 +16,8 @@
 #include "blockdev/blockdev.h"
 #include "crypto/secret.h"
 
-/* key: 64 bytes, borrowed for the call.  sector_bytes 512 or 4096, a divisor of the parent's block. */
+/* key: 64 bytes, borrowed for the call.  sector_bytes 512 or 4096, a divisor of the parent's block.
+ */
 must_check int crypted_new(struct blockdev *parent, const struct secret *key, uint32_t sector_bytes,
 	uint64_t iv_offset, struct blockdev **ret_bd);
 

@@ -4,7 +4,8 @@
  *
  * docs/ONDISK.md draws it; all numbers are 4096-byte blocks of the medium.
  *
- *   LUKS2 headers | key slots | superblock, copy | map | state | stuck | spare | redo | scratch | data
+ *   LUKS2 headers | key slots | superblock, copy | map | state | stuck | spare | redo | scratch |
+ * data
  *
  * The superblock is written once, by format.  It is in the clear (its magic is
  * how a lost token is noticed) and carries an HMAC under a key derived from the
@@ -29,23 +30,23 @@ struct layout {
 	uint8_t volume_id[LAYOUT_UUID_BYTES]; /* random, of this format */
 	uint32_t blocks_per_page;	      /* LAYOUT_BLOCKS_PER_PAGE, less in tests */
 	struct extent superblock;	      /* two blocks: the first and its copy */
-	struct extent map;		      /* two slots a page, page by page, up to the largest size */
-	struct extent state;		      /* two slots */
-	struct extent stuck;		      /* two slots */
-	struct extent spare;		      /* clean blocks for STUCK ones */
-	struct extent redo;		      /* redo record of the in-process file system port */
-	struct extent scratch;		      /* for self-tests on the real medium */
-	uint64_t data_first;		      /* where the data segment begins */
-	uint64_t data_blocks_at_format;	      /* the size now is in the state page */
-	uint64_t data_blocks_most;	      /* the map has room for this many */
+	struct extent map;		/* two slots a page, page by page, up to the largest size */
+	struct extent state;		/* two slots */
+	struct extent stuck;		/* two slots */
+	struct extent spare;		/* clean blocks for STUCK ones */
+	struct extent redo;		/* redo record of the in-process file system port */
+	struct extent scratch;		/* for self-tests on the real medium */
+	uint64_t data_first;		/* where the data segment begins */
+	uint64_t data_blocks_at_format; /* the size now is in the state page */
+	uint64_t data_blocks_most;	/* the map has room for this many */
 };
 
 /*
  * Lays out a volume whose superblock is at superblock_first, that holds data_blocks now and
  * may grow to data_blocks_most.  Fills all but volume_id.  -EOVERFLOW.
  */
-must_check int layout_plan(uint64_t superblock_first, uint32_t blocks_per_page, uint64_t data_blocks,
-	uint64_t data_blocks_most, struct layout *ret_layout);
+must_check int layout_plan(uint64_t superblock_first, uint32_t blocks_per_page,
+	uint64_t data_blocks, uint64_t data_blocks_most, struct layout *ret_layout);
 
 /* Pure.  A superblock is one block. */
 must_check int layout_encode(const struct layout *layout, const struct secret *volume_key,
@@ -54,12 +55,16 @@ must_check int layout_encode(const struct layout *layout, const struct secret *v
  * -ENODATA: no magic; -EBADMSG: damaged; -EPROTONOSUPPORT: newer version; -EKEYREJECTED:
  * whole, but of another volume key.  volume_key may be NULL: the HMAC is not checked.
  */
-must_check int layout_decode(const uint8_t block[static BLOCK_BYTES], const struct secret *volume_key,
-	struct layout *ret_layout);
+must_check int layout_decode(const uint8_t block[static BLOCK_BYTES],
+	const struct secret *volume_key, struct layout *ret_layout);
 
 /* Both copies; reads whichever is whole. */
-must_check int layout_write(struct blockdev *device, const struct layout *layout, const struct secret *volume_key);
-must_check int layout_read(struct blockdev *device, const struct secret *volume_key, struct layout *ret_layout,
-	struct problem *reterr_problem);
+must_check int layout_write(
+	struct blockdev *device, const struct layout *layout, const struct secret *volume_key);
+must_check int layout_read_at(struct blockdev *device, uint64_t superblock_first,
+	const struct secret *volume_key, struct layout *ret_layout, struct problem *reterr_problem);
+/* At LAYOUT_SUPERBLOCK_BYTES, where volumes have it. */
+must_check int layout_read(struct blockdev *device, const struct secret *volume_key,
+	struct layout *ret_layout, struct problem *reterr_problem);
 
 #endif

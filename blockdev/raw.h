@@ -18,8 +18,8 @@
 
 struct raw_options {
 	bool read_only;
-	bool buffered;	     /* do not even try O_DIRECT */
-	bool unlocked;	     /* the caller holds the lock already */
+	bool buffered;	      /* do not even try O_DIRECT */
+	bool unlocked;	      /* the caller holds the lock already */
 	uint32_t block_bytes; /* 512 or 4096; a last partial block is out of reach */
 };
 
@@ -27,8 +27,8 @@ struct raw_options {
  * Opens path.  -EBUSY: locked by another process or held by the kernel;
  * -EISDIR, -ENOENT, -EACCES, -EMEDIUMTYPE (neither file nor block device).
  */
-must_check int raw_open(const char *path, const struct raw_options *options, struct blockdev **ret_bd,
-	struct problem *reterr_problem);
+must_check int raw_open(const char *path, const struct raw_options *options,
+	struct blockdev **ret_bd, struct problem *reterr_problem);
 
 bool raw_is_direct(const struct blockdev *raw);
 int raw_fd(const struct blockdev *raw); /* borrowed */

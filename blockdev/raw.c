@@ -176,7 +176,7 @@ int raw_open(const char *path, const struct raw_options *options, struct blockde
 	struct problem *reterr_problem)
 {
 	_cleanup_close_ int fd = -1;
-	bool is_block, direct;
+	bool is_block = false, direct = false;
 	struct raw *raw;
 	uint64_t bytes;
 	int r;

@@ -20,7 +20,8 @@
 
 #define PASS_TRANSFER_BYTES (1u << 20)
 
-/* What is shared by the passes of one caller: aligned buffers of PASS_TRANSFER_BYTES.  One thread at a time. */
+/* What is shared by the passes of one caller: aligned buffers of PASS_TRANSFER_BYTES.  One thread
+ * at a time. */
 struct pass_buffers;
 must_check int pass_buffers_new(struct pass_buffers **ret_buffers);
 void pass_buffers_free(struct pass_buffers *buffers);
@@ -30,13 +31,15 @@ DEFINE_CLEANUP(struct pass_buffers *, pass_buffers_free)
  * seed: NULL for PASS_BYTE.  progress->done_bytes is advanced and reported if sink is not NULL.
  * -ECANCELED if the sink asks to stop; -ENOMEM.
  */
-must_check int pass_write(struct blockdev *bd, const struct scheme_pass *pass, const struct secret *seed,
-	const struct extent_list *runs, struct pass_buffers *buffers, const struct progress_sink *sink,
-	struct progress *progress, struct extent_list *refused);
+must_check int pass_write(struct blockdev *bd, const struct scheme_pass *pass,
+	const struct secret *seed, const struct extent_list *runs, struct pass_buffers *buffers,
+	const struct progress_sink *sink, struct progress *progress, struct extent_list *refused);
 
-/* Reads the runs and compares: mismatched gets blocks that differ, refused those that cannot be read. */
-must_check int pass_verify(struct blockdev *bd, const struct scheme_pass *pass, const struct secret *seed,
-	const struct extent_list *runs, struct pass_buffers *buffers, const struct progress_sink *sink,
-	struct progress *progress, struct extent_list *mismatched, struct extent_list *refused);
+/* Reads the runs and compares: mismatched gets blocks that differ, refused those that cannot be
+ * read. */
+must_check int pass_verify(struct blockdev *bd, const struct scheme_pass *pass,
+	const struct secret *seed, const struct extent_list *runs, struct pass_buffers *buffers,
+	const struct progress_sink *sink, struct progress *progress, struct extent_list *mismatched,
+	struct extent_list *refused);
 
 #endif

@@ -53,7 +53,11 @@ struct blockdev *simdisk_fork(struct blockdev *parent);
  * parent (or zeros) again. */
 void simdisk_reset(struct blockdev *disk);
 
-/* Around all faults, lies, hooks, counters and the log: what reads would see.  Any thread. */
+/* A larger medium was put in: the new blocks are zeros.  The disk has no parent and no forks. */
+void simdisk_grow(struct blockdev *disk, uint64_t blocks);
+
+/* Around all faults, lies, hooks, counters and the log: what reads would see.  Any thread.
+ * Poke and flip: not while the log runs. */
 void simdisk_peek(struct blockdev *disk, struct extent at, void *buf);
 void simdisk_poke(struct blockdev *disk, struct extent at, const void *buf);
 /* Turns over one bit of the medium: rot. */
@@ -105,7 +109,7 @@ struct simdisk_event {
 	enum simdisk_event_kind kind;
 	struct extent at;    /* WRITE: the whole blocks it belongs to */
 	uint64_t bytes;	     /* WRITE: how many landed, from at.first on; a multiple of 512 */
-	const uint8_t *data; /* WRITE: those bytes; lives until simdisk_log_clear or reset */
+	const uint8_t *data; /* WRITE: those bytes; lives until the log starts anew or stops */
 	uint64_t covers;     /* FLUSH: events before this index are durable (Z1) */
 	uint64_t tag;	     /* MARK */
 };

@@ -27,23 +27,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KEYSTORE_SLOTS_MAX	  32
-#define KEYSTORE_PASSPHRASE_BYTES_MAX 512
+#define KEYSTORE_SLOTS_MAX		32
+#define KEYSTORE_PASSPHRASE_BYTES_MAX	512
 #define KEYSTORE_KDF_MEMORY_KIB_DEFAULT 65536u /* fits a device of 256 MiB */
 
 struct keystore;
 
 struct keystore_format_options {
 	enum profile profile;
-	uint32_t kdf_memory_kib;     /* 0: default */
-	uint32_t kdf_iteration_ms;   /* 0: default (2000); tests use less */
-	uint64_t data_offset_bytes;  /* where the data segment begins: from layout_plan */
-	bool filled_before;	     /* the medium held something before encryption: recorded in the token */
+	const char *scheme;	    /* recorded in the token */
+	uint32_t kdf_memory_kib;    /* 0: default */
+	uint32_t kdf_iteration_ms;  /* 0: default (2000); tests use less */
+	uint64_t data_offset_bytes; /* where the data segment begins: from layout_plan */
+	bool filled_before; /* the medium held something before encryption: recorded in the token */
 };
 
-/* Writes a new header (key slot area up to LAYOUT_SUPERBLOCK_BYTES) and opens it; key slot 0 opens with passphrase. */
+/* Writes a new header (key slot area up to LAYOUT_SUPERBLOCK_BYTES) and opens it; key slot 0 opens
+ * with passphrase. */
 must_check int keystore_format(const char *path, const struct keystore_format_options *options,
-	const struct secret *passphrase, struct keystore **ret_keystore, struct problem *reterr_problem);
+	const struct secret *passphrase, struct keystore **ret_keystore,
+	struct problem *reterr_problem);
 
 /* Reads the header; no key is needed. */
 must_check int keystore_open(const char *path, bool read_only, struct keystore **ret_keystore,
@@ -60,7 +63,8 @@ struct keystore_segment {
 void keystore_get_segment(const struct keystore *keystore, struct keystore_segment *ret_segment);
 const char *keystore_uuid(const struct keystore *keystore);
 
-/* What the spoolguard token says; present false: no token (a stock volume, or the token was removed). */
+/* What the spoolguard token says; present false: no token (a stock volume, or the token was
+ * removed). */
 struct keystore_token {
 	bool present;
 	int version; /* greater than 1: refused by keystore_open with -EPROTONOSUPPORT */
@@ -68,7 +72,7 @@ struct keystore_token {
 	char scheme[LAYOUT_SCHEME_BYTES];
 	enum profile profile;
 	bool filled_before;
-	uint32_t backups;	/* header backups ever taken through "key backup" */
+	uint32_t backups;	 /* header backups ever taken through "key backup" */
 	uint64_t key_generation; /* grows with every key removal or change */
 };
 void keystore_get_token(const struct keystore *keystore, struct keystore_token *ret_token);
@@ -87,18 +91,23 @@ struct keystore_slot {
 	uint32_t memory_kib;
 	uint32_t parallel;
 };
-must_check int keystore_list(const struct keystore *keystore, struct keystore_slot slots[static KEYSTORE_SLOTS_MAX],
-	size_t *ret_count);
+must_check int keystore_list(const struct keystore *keystore,
+	struct keystore_slot slots[static KEYSTORE_SLOTS_MAX], size_t *ret_count);
 
 /* present: an existing passphrase; slot -1: the first free one. */
-must_check int keystore_add(struct keystore *keystore, const struct secret *present, const struct secret *added,
-	uint32_t kdf_memory_kib, int slot, int *ret_slot, struct problem *reterr_problem);
-must_check int keystore_change(struct keystore *keystore, const struct secret *present, const struct secret *changed,
-	uint32_t kdf_memory_kib, int *ret_slot, struct problem *reterr_problem);
+must_check int keystore_add(struct keystore *keystore, const struct secret *present,
+	const struct secret *added, uint32_t kdf_memory_kib, int slot, int *ret_slot,
+	struct problem *reterr_problem);
+must_check int keystore_change(struct keystore *keystore, const struct secret *present,
+	const struct secret *changed, uint32_t kdf_memory_kib, int *ret_slot,
+	struct problem *reterr_problem);
 /* -EBUSY for the last slot unless force. */
-must_check int keystore_remove(struct keystore *keystore, int slot, bool force, struct problem *reterr_problem);
-must_check int keystore_backup(struct keystore *keystore, const char *backup_path, struct problem *reterr_problem);
+must_check int keystore_remove(
+	struct keystore *keystore, int slot, bool force, struct problem *reterr_problem);
+must_check int keystore_backup(
+	struct keystore *keystore, const char *backup_path, struct problem *reterr_problem);
 /* Refuses (-EKEYREJECTED, -ESTALE) unless force, naming what would be lost or revived. */
-must_check int keystore_restore(const char *path, const char *backup_path, bool force, struct problem *reterr_problem);
+must_check int keystore_restore(
+	const char *path, const char *backup_path, bool force, struct problem *reterr_problem);
 
 #endif

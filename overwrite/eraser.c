@@ -14,6 +14,8 @@ struct eraser {
 	enum verify_mode verify;
 	struct pass_buffers *buffers;
 	uint64_t epoch;
+	struct extent_list cleared;  /* logical blocks of the last run */
+	struct extent_list verified; /* ... and those read back */
 };
 
 /* One batch on its way through the passes.  Runs and refused are blocks of the medium, the rest of
@@ -22,6 +24,7 @@ struct batch {
 	struct extent_list taken;
 	struct extent_list runs;
 	struct extent_list refused;
+	struct extent_list seen;		 /* read back, and right */
 	struct secret *seeds[SCHEME_PASSES_MAX]; /* R3: gone with the batch */
 };
 
@@ -48,7 +51,19 @@ void eraser_free(struct eraser *eraser)
 	if (!eraser)
 		return;
 	pass_buffers_free(eraser->buffers);
+	extent_list_done(&eraser->cleared);
+	extent_list_done(&eraser->verified);
 	free(eraser);
+}
+
+const struct extent_list *eraser_cleared(const struct eraser *eraser)
+{
+	return &eraser->cleared;
+}
+
+const struct extent_list *eraser_verified(const struct eraser *eraser)
+{
+	return &eraser->verified;
 }
 
 static void batch_done(struct batch *batch)
@@ -56,6 +71,7 @@ static void batch_done(struct batch *batch)
 	extent_list_done(&batch->taken);
 	extent_list_done(&batch->runs);
 	extent_list_done(&batch->refused);
+	extent_list_done(&batch->seen);
 	for (size_t i = 0; i < SCHEME_PASSES_MAX; i++)
 		secret_free(batch->seeds[i]);
 }
@@ -82,16 +98,22 @@ static int locate(struct eraser *eraser, struct batch *batch)
 	return 0;
 }
 
-/* What a pass could not do is left out of the passes that follow. */
-static int drop_refused(struct batch *batch)
+static int add_list(struct extent_list *to, const struct extent_list *from)
 {
-	for (size_t i = 0; i < batch->refused.count; i++) {
-		int r = extent_list_remove(&batch->runs, batch->refused.items[i]);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < from->count && r >= 0; i++)
+		r = extent_list_add(to, from->items[i]);
+	return r;
+}
+
+static int remove_list(struct extent_list *from, const struct extent_list *what)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < what->count && r >= 0; i++)
+		r = extent_list_remove(from, what->items[i]);
+	return r;
 }
 
 static int flush_pass(struct eraser *eraser, unsigned int index)
@@ -120,8 +142,8 @@ static int run_passes(struct eraser *eraser, struct batch *batch, struct eraser_
 		}
 		r = pass_write(residue_medium(eraser->residue), pass, batch->seeds[i], &batch->runs,
 			eraser->buffers, NULL, &progress, &batch->refused);
-		if (r >= 0)
-			r = drop_refused(batch);
+		if (r >= 0) /* what the medium refused is left out of the passes that follow */
+			r = remove_list(&batch->runs, &batch->refused);
 		if (r >= 0)
 			r = flush_pass(eraser, i); /* R1 */
 		if (r < 0)
@@ -132,40 +154,60 @@ static int run_passes(struct eraser *eraser, struct batch *batch, struct eraser_
 }
 
 /*
- * Reads back what the last pass left.  What differs or cannot be read joins the
- * refused.  All passes are durable by now: what is read does not come from a cache of ours.
+ * Reads back what the last pass left; "seen" gets the blocks of the medium that
+ * showed it.  What differs or cannot be read joins the refused.  All passes are
+ * durable by now: what is read does not come from a cache of ours.
  */
-static int read_back(struct eraser *eraser, struct batch *batch, uint64_t *ret_verified)
+static int read_back(struct eraser *eraser, struct batch *batch)
 {
 	unsigned int last = eraser->scheme->pass_count - 1u;
-	struct extent_list sample = {0}, wrong = {0};
+	struct extent_list wrong = {0};
 	struct progress progress = {0};
-	int r = 0;
+	int r;
 
-	*ret_verified = 0;
 	if (eraser->verify == VERIFY_NONE)
 		return 0;
-	if (mutant_is(MUTANT_NO_READ_BACK)) {
-		*ret_verified = extent_list_blocks(&batch->runs);
-		return 0;
-	}
 	if (eraser->verify == VERIFY_SAMPLE)
-		r = sample_plan_of_list(&batch->runs, &sample);
-	if (r >= 0)
+		r = sample_plan_of_list(&batch->runs, &batch->seen);
+	else
+		r = add_list(&batch->seen, &batch->runs);
+	if (r >= 0 && !mutant_is(MUTANT_NO_READ_BACK))
 		r = pass_verify(residue_medium(eraser->residue), &eraser->scheme->passes[last],
-			batch->seeds[last],
-			eraser->verify == VERIFY_SAMPLE ? &sample : &batch->runs, eraser->buffers,
-			NULL, &progress, &wrong, &wrong);
+			batch->seeds[last], &batch->seen, eraser->buffers, NULL, &progress, &wrong,
+			&wrong);
 	if (r >= 0)
-		*ret_verified = extent_list_blocks(
-					eraser->verify == VERIFY_SAMPLE ? &sample : &batch->runs) -
-				extent_list_blocks(&wrong);
-	for (size_t i = 0; i < wrong.count && r >= 0; i++)
-		r = extent_list_add(&batch->refused, wrong.items[i]);
+		r = remove_list(&batch->seen, &wrong);
 	if (r >= 0)
-		r = drop_refused(batch);
-	extent_list_done(&sample);
+		r = add_list(&batch->refused, &wrong);
+	if (r >= 0)
+		r = remove_list(&batch->runs, &batch->refused);
 	extent_list_done(&wrong);
+	return r;
+}
+
+/* What this round cleared, and which of it was read back, in blocks of the volume. */
+static int note_outcome(struct eraser *eraser, const struct batch *batch)
+{
+	int r;
+
+	r = add_list(&eraser->cleared, &batch->taken);
+	for (size_t i = 0; i < batch->taken.count && r >= 0; i++) {
+		struct extent rest = batch->taken.items[i];
+
+		while (rest.count > 0 && r >= 0) {
+			struct extent lies;
+
+			r = residue_locate(eraser->residue, rest, &lies);
+			for (uint64_t b = 0; r >= 0 && b < lies.count; b++) {
+				if (extent_list_overlaps(
+					    &batch->seen, (struct extent){lies.first + b, 1}))
+					r = extent_list_add(&eraser->verified,
+						(struct extent){rest.first + b, 1});
+			}
+			rest.first += lies.count;
+			rest.count -= lies.count;
+		}
+	}
 	return r;
 }
 
@@ -215,7 +257,6 @@ static int run_round(struct eraser *eraser, const struct extent_list *wanted,
 	struct eraser_report *report, uint64_t *ret_taken, struct extent_list *again)
 {
 	struct batch batch = {0};
-	uint64_t verified = 0, cleared;
 	int r;
 
 	r = residue_erase_begin(eraser->residue, wanted, &batch.taken);
@@ -231,17 +272,16 @@ static int run_round(struct eraser *eraser, const struct extent_list *wanted,
 	if (r >= 0) {
 		report->written_blocks += extent_list_blocks(&batch.runs);
 		report->durable_blocks += extent_list_blocks(&batch.runs);
-		r = read_back(eraser, &batch, &verified);
+		r = read_back(eraser, &batch);
 	}
 	if (r < 0) {
 		residue_erase_abandon(eraser->residue, &batch.taken);
 		goto out;
 	}
 	r = settle_refused(eraser, &batch, report, again);
-	cleared = extent_list_blocks(&batch.taken);
+	if (r >= 0)
+		r = note_outcome(eraser, &batch);
 	residue_erase_done(eraser->residue, &batch.taken); /* R2 */
-	report->verified_blocks +=
-		verified < cleared || eraser->verify == VERIFY_NONE ? verified : cleared;
 out:
 	batch_done(&batch);
 	return r;
@@ -260,6 +300,8 @@ int eraser_run(
 	uint64_t taken = 0;
 	int r;
 
+	extent_list_clear(&eraser->cleared);
+	extent_list_clear(&eraser->verified);
 	r = run_round(eraser, wanted, &report, &taken, &again);
 	report.not_owed_blocks = report.requested_blocks - taken;
 	while (r >= 0 && again.count > 0) {
@@ -275,6 +317,7 @@ int eraser_run(
 	if (r < 0)
 		return r;
 
+	report.verified_blocks = extent_list_blocks(&eraser->verified);
 	report.took_ns = clock_monotonic_ns() - start;
 	eraser->epoch = report.epoch;
 	*ret_report = report;

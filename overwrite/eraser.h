@@ -49,6 +49,13 @@ DEFINE_CLEANUP(struct eraser *, eraser_free)
 
 /* Erases what is owed of "wanted".  -EIO only if the volume itself stopped; refused blocks are in
  * the report. */
+/* Logical blocks that the last run left clean, and those of them that were read back; borrowed,
+ * until the next run. */
+const struct extent_list *eraser_cleared(const struct eraser *eraser);
+const struct extent_list *eraser_verified(const struct eraser *eraser);
+
+/* Erases what is owed of "wanted".  -EIO only if the volume itself stopped; refused blocks are in
+ * the report. */
 must_check int eraser_run(
 	struct eraser *eraser, const struct extent_list *wanted, struct eraser_report *ret_report);
 

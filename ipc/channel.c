@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/channel.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG	   128
+#define READ_BYTES 4096u
+
+struct channel {
+	int fd;
+	char *buffer; /* what was received and not yet taken */
+	size_t used;
+	size_t capacity;
+};
+
+int channel_new(int fd, struct channel **ret_channel)
+{
+	struct channel *channel = calloc(1, sizeof(*channel));
+
+	if (!channel) {
+		close(fd);
+		return -ENOMEM;
+	}
+	channel->fd = fd;
+	*ret_channel = channel;
+	return 0;
+}
+
+void channel_free(struct channel *channel)
+{
+	if (!channel)
+		return;
+	close(channel->fd);
+	free(channel->buffer);
+	free(channel);
+}
+
+int channel_fd(const struct channel *channel)
+{
+	return channel->fd;
+}
+
+static int make_address(const char *path, struct sockaddr_un *ret_address)
+{
+	*ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(ret_address->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(ret_address->sun_path, path);
+	return 0;
+}
+
+int channel_connect(const char *path, struct channel **ret_channel)
+{
+	struct sockaddr_un address;
+	int fd, r;
+
+	r = make_address(path, &address);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return channel_new(fd, ret_channel);
+}
+
+int channel_listen(const char *path, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un address;
+	mode_t mask;
+	int r;
+
+	r = make_address(path, &address);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	mask = umask(0177);
+	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	umask(mask);
+	if (r >= 0 && listen(fd, BACKLOG) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+int channel_send(struct channel *channel, const char *text)
+{
+	size_t bytes = strlen(text) + 1; /* the NUL ends the message */
+
+	while (bytes > 0) {
+		ssize_t n = send(channel->fd, text, bytes, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EPIPE ? -ECONNRESET : -errno;
+		text += n;
+		bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+static int make_room(struct channel *channel)
+{
+	size_t capacity = channel->capacity ? channel->capacity * 2 : READ_BYTES;
+	char *buffer;
+
+	if (channel->used < channel->capacity)
+		return 0;
+	if (channel->used > MESSAGE_BYTES_MAX)
+		return -EMSGSIZE;
+	buffer = realloc(channel->buffer, capacity);
+	if (!buffer)
+		return -ENOMEM;
+	channel->buffer = buffer;
+	channel->capacity = capacity;
+	return 0;
+}
+
+static int wait_readable(int fd, uint64_t deadline_ns, int timeout_ms)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		uint64_t now = clock_monotonic_ns();
+		int left = timeout_ms < 0	? -1
+			   : now >= deadline_ns ? 0
+						: (int)((deadline_ns - now) / 1000000u) + 1;
+		int n = poll(&poll_fd, 1, left);
+
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int channel_receive(struct channel *channel, int timeout_ms, struct message *ret_message)
+{
+	uint64_t deadline =
+		clock_monotonic_ns() + (timeout_ms > 0 ? (uint64_t)timeout_ms * 1000000u : 0);
+	size_t looked = 0;
+
+	for (;;) {
+		char *end = channel->used > looked
+				    ? memchr(channel->buffer + looked, '\0', channel->used - looked)
+				    : NULL;
+		ssize_t n;
+		int r;
+
+		if (end) {
+			size_t bytes = (size_t)(end - channel->buffer);
+
+			r = message_decode(channel->buffer, bytes, ret_message);
+			channel->used -= bytes + 1;
+			memmove(channel->buffer, end + 1, channel->used);
+			return r;
+		}
+		looked = channel->used;
+		r = make_room(channel);
+		if (r >= 0)
+			r = wait_readable(channel->fd, deadline, timeout_ms);
+		if (r < 0)
+			return r;
+		n = recv(channel->fd, channel->buffer + channel->used,
+			channel->capacity - channel->used, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 ? -ECONNRESET : -errno;
+		channel->used += (size_t)n;
+	}
+}
+
+int channel_peer(const struct channel *channel, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid)
+{
+	struct ucred credentials;
+	socklen_t bytes = sizeof(credentials);
+
+	if (getsockopt(channel->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) < 0)
+		return -errno;
+	*ret_uid = credentials.uid;
+	*ret_gid = credentials.gid;
+	*ret_pid = credentials.pid;
+	return 0;
+}
+
+int channel_call(struct channel *channel, const char *method, struct json_object *parameters,
+	struct message *ret_answer)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	r = message_encode_call(method, parameters, &text);
+	if (r >= 0)
+		r = channel_send(channel, text);
+	if (r >= 0)
+		r = channel_receive(channel, -1, ret_answer);
+	if (r < 0)
+		return r;
+	return ret_answer->error ? -EREMOTEIO : 0;
+}

@@ -4,9 +4,11 @@
  *
  * Opened with O_DIRECT where the file system allows it (raw_is_direct tells),
  * and locked: an exclusive flock for writing, a shared one for reading, so that
- * two programs never write one medium.  A block device is also opened O_EXCL,
- * which the kernel refuses while it is mounted or held by LVM, RAID or dm.
+ * two programs never write one medium.  A block device is for writing also opened
+ * O_EXCL, which the kernel refuses while it is mounted or held by LVM, RAID or dm.
  *
+ * A flush is fdatasync; flushes run one at a time, so that B3 holds among threads.
+ * A buffer that O_DIRECT cannot use is copied through one that it can.
  * Threads: as blockdev.h.
  */
 #ifndef SPOOLGUARD_BLOCKDEV_RAW_H
@@ -25,7 +27,8 @@ struct raw_options {
 
 /*
  * Opens path.  -EBUSY: locked by another process or held by the kernel;
- * -EISDIR, -ENOENT, -EACCES, -EMEDIUMTYPE (neither file nor block device).
+ * -EISDIR, -ENOENT, -EACCES, -EROFS, -ENOMEDIUM, -EMEDIUMTYPE (neither file nor block
+ * device).  Of two opens in one process the second is refused too.
  */
 must_check int raw_open(const char *path, const struct raw_options *options,
 	struct blockdev **ret_bd, struct problem *reterr_problem);
@@ -33,7 +36,8 @@ must_check int raw_open(const char *path, const struct raw_options *options,
 bool raw_is_direct(const struct blockdev *raw);
 int raw_fd(const struct blockdev *raw); /* borrowed */
 
-/* After the file or device grew: takes its new size. */
+/* After the file or device grew: takes its new size, durable with the next flush.  -ERANGE: it
+ * shrank. */
 must_check int raw_refresh_size(struct blockdev *raw);
 
 #endif

@@ -5,6 +5,7 @@
 #include "crypto/hash.h"
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* Byte offsets in the superblock (docs/ONDISK.md). */
@@ -17,7 +18,8 @@ enum {
 	AT_DATA_AT_FORMAT = 40,
 	AT_DATA_MOST = 48,
 	AT_EXTENTS = 64, /* seven, 16 bytes each */
-	AT_MAC = BLOCK_BYTES - SHA256_BYTES,
+	AT_MAC = BLOCK_BYTES - 2 * SHA256_BYTES,
+	AT_DIGEST = BLOCK_BYTES - SHA256_BYTES,
 	EXTENT_BYTES = 16,
 };
 
@@ -98,6 +100,7 @@ int layout_encode(const struct layout *layout, const struct secret *volume_key,
 {
 	struct layout copy = *layout;
 	struct extent *extents[7];
+	int r;
 
 	memset(ret_block, 0, BLOCK_BYTES);
 	memcpy(ret_block + AT_MAGIC, magic, sizeof(magic));
@@ -112,7 +115,10 @@ int layout_encode(const struct layout *layout, const struct secret *volume_key,
 		bytes_put_le64(ret_block + AT_EXTENTS + i * EXTENT_BYTES, extents[i]->first);
 		bytes_put_le64(ret_block + AT_EXTENTS + i * EXTENT_BYTES + 8, extents[i]->count);
 	}
-	return make_mac(ret_block, volume_key, ret_block + AT_MAC);
+	r = make_mac(ret_block, volume_key, ret_block + AT_MAC);
+	if (r < 0)
+		return r;
+	return hash_sha256(ret_block, AT_DIGEST, ret_block + AT_DIGEST);
 }
 
 /* Numbers that contradict one another are damage, whoever wrote them. */
@@ -141,27 +147,52 @@ static bool is_sane(struct layout *layout)
 	       layout->data_first <= UINT64_MAX / BLOCK_BYTES / 4;
 }
 
-int layout_decode(const uint8_t block[static BLOCK_BYTES], const struct secret *volume_key,
-	struct layout *ret_layout)
+static void decode_fields(const uint8_t *block, struct layout *ret_layout)
 {
-	struct layout layout = {.blocks_per_page = bytes_get_le32(block + AT_BLOCKS_PER_PAGE)};
-	uint8_t mac[SHA256_BYTES];
+	struct layout layout = {
+		.blocks_per_page = bytes_get_le32(block + AT_BLOCKS_PER_PAGE),
+		.data_first = bytes_get_le64(block + AT_DATA_FIRST),
+		.data_blocks_at_format = bytes_get_le64(block + AT_DATA_AT_FORMAT),
+		.data_blocks_most = bytes_get_le64(block + AT_DATA_MOST),
+	};
 	struct extent *extents[7];
-	int r;
 
-	if (memcmp(block + AT_MAGIC, magic, sizeof(magic)) != 0)
-		return -ENODATA;
-	if (bytes_get_le32(block + AT_VERSION) > LAYOUT_VERSION)
-		return -EPROTONOSUPPORT;
 	memcpy(layout.volume_id, block + AT_VOLUME_ID, LAYOUT_UUID_BYTES);
-	layout.data_first = bytes_get_le64(block + AT_DATA_FIRST);
-	layout.data_blocks_at_format = bytes_get_le64(block + AT_DATA_AT_FORMAT);
-	layout.data_blocks_most = bytes_get_le64(block + AT_DATA_MOST);
 	list_extents(&layout, extents);
 	for (size_t i = 0; i < ARRAY_SIZE(extents); i++) {
 		extents[i]->first = bytes_get_le64(block + AT_EXTENTS + i * EXTENT_BYTES);
 		extents[i]->count = bytes_get_le64(block + AT_EXTENTS + i * EXTENT_BYTES + 8);
 	}
+	*ret_layout = layout;
+}
+
+/* The digest comes before the version, so that a rotted version is damage and not "newer". */
+static int check_whole(const uint8_t *block)
+{
+	uint8_t digest[SHA256_BYTES];
+	int r;
+
+	if (memcmp(block + AT_MAGIC, magic, sizeof(magic)) != 0)
+		return -ENODATA;
+	r = hash_sha256(block, AT_DIGEST, digest);
+	if (r < 0)
+		return r;
+	return memcmp(digest, block + AT_DIGEST, sizeof(digest)) == 0 ? 0 : -EBADMSG;
+}
+
+int layout_decode(const uint8_t block[static BLOCK_BYTES], const struct secret *volume_key,
+	struct layout *ret_layout)
+{
+	uint8_t mac[SHA256_BYTES];
+	struct layout layout;
+	int r;
+
+	r = check_whole(block);
+	if (r < 0)
+		return r;
+	if (bytes_get_le32(block + AT_VERSION) > LAYOUT_VERSION)
+		return -EPROTONOSUPPORT;
+	decode_fields(block, &layout);
 	if (bytes_get_le32(block + AT_VERSION) != LAYOUT_VERSION || !is_sane(&layout))
 		return -EBADMSG;
 	if (volume_key) {
@@ -175,6 +206,7 @@ int layout_decode(const uint8_t block[static BLOCK_BYTES], const struct secret *
 	return 0;
 }
 
+/* One copy is durable before the other is touched: a crash leaves one of them whole. */
 int layout_write(
 	struct blockdev *device, const struct layout *layout, const struct secret *volume_key)
 {
@@ -193,13 +225,15 @@ int layout_write(
 	return r;
 }
 
-static int explain(int error, struct problem *reterr_problem)
+static int explain(int error, uint64_t superblock_first, struct problem *reterr_problem)
 {
 	switch (error) {
 	case -ENODATA:
 		return problem_set(reterr_problem, error,
-			"there is no spoolguard superblock behind the key slots; this is not a "
-			"spoolguard volume");
+			"there is no spoolguard superblock at byte %" PRIu64
+			": this volume has no residue map; make one with \"spoolguard format\", or "
+			"use it as encryption only",
+			superblock_first * BLOCK_BYTES);
 	case -EPROTONOSUPPORT:
 		return problem_set(reterr_problem, error,
 			"the volume was made by a newer version of spoolguard; use that version or "
@@ -207,41 +241,72 @@ static int explain(int error, struct problem *reterr_problem)
 	case -EKEYREJECTED:
 		return problem_set(reterr_problem, error,
 			"the residue map belongs to another volume key: the volume was "
-			"re-encrypted, or the map comes from "
-			"another volume; what is owed is not known any more");
+			"re-encrypted, or the map comes from another volume; what is owed is not "
+			"known any more, so copy the data off and format anew");
 	case -EBADMSG:
 		return problem_set(reterr_problem, error,
-			"both copies of the spoolguard superblock are damaged; restore the image "
-			"from a copy");
+			"both copies of the spoolguard superblock (byte %" PRIu64
+			") are damaged; restore the image from a copy, or save the data with "
+			"\"cryptsetup open\" and format anew",
+			superblock_first * BLOCK_BYTES);
 	default:
 		return problem_set(reterr_problem, error,
-			"the spoolguard superblock cannot be read: %s", strerror(-error));
+			"the spoolguard superblock (byte %" PRIu64
+			") cannot be read: %s; check the device",
+			superblock_first * BLOCK_BYTES, strerror(-error));
 	}
+}
+
+/* Of two failures the one that says more: another key, cannot be read, damaged, not there. */
+static int more_telling(int a, int b)
+{
+	static const int order[] = {0, -ENODATA, -EBADMSG};
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		if (a == order[i])
+			return b;
+		if (b == order[i])
+			return a;
+	}
+	return b == -EKEYREJECTED ? b : a;
+}
+
+static int read_copy(struct blockdev *device, struct extent at, void *block,
+	const struct secret *volume_key, struct layout *ret_layout)
+{
+	int r;
+
+	if (!extent_is_within(at, blockdev_blocks(device)))
+		return -ENODATA; /* a device this short has no superblock */
+	r = blockdev_read(device, at, block, BLOCK_BYTES);
+	return r < 0 ? r : layout_decode(block, volume_key, ret_layout);
 }
 
 int layout_read_at(struct blockdev *device, uint64_t superblock_first,
 	const struct secret *volume_key, struct layout *ret_layout, struct problem *reterr_problem)
 {
 	_cleanup_free_ void *block = NULL;
-	int first = 0, r;
+	struct layout layout;
+	int failure = 0, r;
 
+	assert(blockdev_block_bytes(device) == BLOCK_BYTES);
 	r = io_alloc(BLOCK_BYTES, &block);
 	if (r < 0)
 		return r;
 	for (uint64_t copy = 0; copy < 2; copy++) {
-		r = blockdev_read(
-			device, (struct extent){superblock_first + copy, 1}, block, BLOCK_BYTES);
-		if (r >= 0)
-			r = layout_decode(block, volume_key, ret_layout);
-		if (r >= 0 && ret_layout->superblock.first == superblock_first)
+		r = read_copy(device, (struct extent){superblock_first + copy, 1}, block,
+			volume_key, &layout);
+		if (r >= 0 && layout.superblock.first != superblock_first)
+			r = -EBADMSG; /* whole, but it was written for another place */
+		if (r >= 0) {
+			*ret_layout = layout;
 			return 0;
-		if (r >= 0)
-			r = -EBADMSG;
-		/* The first copy's verdict counts, unless it says less than the second's. */
-		if (copy == 0 || first == -ENODATA || first == -EBADMSG || first == -EIO)
-			first = r;
+		}
+		if (r == -EPROTONOSUPPORT)
+			return explain(r, superblock_first, reterr_problem);
+		failure = more_telling(failure, r);
 	}
-	return explain(first, reterr_problem);
+	return explain(failure, superblock_first, reterr_problem);
 }
 
 int layout_read(struct blockdev *device, const struct secret *volume_key, struct layout *ret_layout,

@@ -4,12 +4,13 @@
  *
  * docs/ONDISK.md draws it; all numbers are 4096-byte blocks of the medium.
  *
- *   LUKS2 headers | key slots | superblock, copy | map | state | stuck | spare | redo | scratch |
- * data
+ *   LUKS2 headers | key slots | superblock, copy | map | state | stuck | spare
+ *                 | redo | scratch | data
  *
  * The superblock is written once, by format.  It is in the clear (its magic is
  * how a lost token is noticed) and carries an HMAC under a key derived from the
  * volume key, which also names that key: after a re-encryption it does not match.
+ * A plain digest tells damage from that, and lets it be recognised without a key.
  */
 #ifndef SPOOLGUARD_BLOCKDEV_LAYOUT_H
 #define SPOOLGUARD_BLOCKDEV_LAYOUT_H
@@ -58,7 +59,11 @@ must_check int layout_encode(const struct layout *layout, const struct secret *v
 must_check int layout_decode(const uint8_t block[static BLOCK_BYTES],
 	const struct secret *volume_key, struct layout *ret_layout);
 
-/* Both copies; reads whichever is whole. */
+/*
+ * Both copies, each durable before the next; reads whichever is whole.  The errors of
+ * layout_decode, and what the device says.  A newer version is refused even if the other
+ * copy could be read.
+ */
 must_check int layout_write(
 	struct blockdev *device, const struct layout *layout, const struct secret *volume_key);
 must_check int layout_read_at(struct blockdev *device, uint64_t superblock_first,

@@ -145,3 +145,23 @@ uint64_t extent_list_blocks(const struct extent_list *list)
 		blocks += list->items[i].count;
 	return blocks;
 }
+
+uint64_t extent_list_common_blocks(const struct extent_list *a, const struct extent_list *b)
+{
+	uint64_t blocks = 0;
+	size_t i = 0, j = 0;
+
+	while (i < a->count && j < b->count) {
+		struct extent x = a->items[i], y = b->items[j];
+		uint64_t first = x.first > y.first ? x.first : y.first;
+		uint64_t end = extent_end(x) < extent_end(y) ? extent_end(x) : extent_end(y);
+
+		if (first < end)
+			blocks += end - first;
+		if (extent_end(x) < extent_end(y))
+			i++;
+		else
+			j++;
+	}
+	return blocks;
+}

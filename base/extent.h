@@ -42,6 +42,8 @@ must_check int extent_list_remove(struct extent_list *list, struct extent e);
 
 bool extent_list_overlaps(const struct extent_list *list, struct extent e);
 bool extent_list_is_equal(const struct extent_list *a, const struct extent_list *b);
+/* Blocks that are in both. */
+uint64_t extent_list_common_blocks(const struct extent_list *a, const struct extent_list *b);
 uint64_t extent_list_blocks(const struct extent_list *list);
 
 #endif

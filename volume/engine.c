@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volume/engine_impl.h"
+#include "base/clock.h"
+#include "blockdev/crypted.h"
+#include "blockdev/raw.h"
+#include "blockdev/window.h"
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREAD_STACK_BYTES (256u << 10)
+
+/* --- open --- */
+
+static int check_length(struct engine *engine, const char *path,
+	const struct keystore_segment *segment, struct problem *reterr_problem)
+{
+	uint64_t bytes = blockdev_bytes(engine->device);
+
+	if (bytes > segment->data_offset_bytes)
+		return 0;
+	return problem_set(reterr_problem, -ENXIO,
+		"%s is %" PRIu64
+		" bytes long, but its header says that data begins at byte %" PRIu64
+		": it was cut short; restore the whole image",
+		path, bytes, segment->data_offset_bytes);
+}
+
+static int open_stock(struct engine *engine, const struct keystore_segment *segment)
+{
+	uint64_t first = segment->data_offset_bytes / segment->sector_bytes;
+	struct extent run = {first, blockdev_blocks(engine->device) - first};
+	int r;
+
+	r = window_new(engine->device, run, &engine->window);
+	if (r >= 0)
+		r = crypted_new(engine->window, engine->volume_key, segment->sector_bytes,
+			segment->iv_offset, &engine->crypted);
+	if (r >= 0)
+		engine->info.blocks = blockdev_blocks(engine->crypted);
+	return r;
+}
+
+static int open_managed(
+	struct engine *engine, const struct engine_options *options, struct problem *reterr_problem)
+{
+	const struct residue_parts parts = {
+		.device = engine->device,
+		.layout = &engine->layout,
+		.volume_key = engine->volume_key,
+		.read_only = options->read_only,
+	};
+	int r;
+
+	engine->info.scheme =
+		options->scheme ? options->scheme : scheme_find(engine->info.token.scheme);
+	if (!engine->info.scheme)
+		return problem_set(reterr_problem, -EINVAL,
+			"the volume asks for the overwrite scheme \"%s\", which this version does "
+			"not know; give --scheme",
+			engine->info.token.scheme);
+	r = residue_open(&parts, &engine->residue, &engine->info.opened, reterr_problem);
+	if (r >= 0)
+		r = eraser_new(
+			engine->residue, engine->info.scheme, options->verify, &engine->eraser);
+	if (r >= 0)
+		engine->info.blocks = residue_blocks(engine->residue);
+	return r;
+}
+
+/* Token and magic must agree: magic without token is never served as plain encryption. */
+static int find_map(struct engine *engine, const char *path, struct keystore *keystore,
+	const struct engine_options *options, const struct keystore_segment *segment,
+	bool *ret_managed, struct problem *reterr_problem)
+{
+	const struct raw_options raw_options = {
+		.read_only = true, .unlocked = true, .block_bytes = BLOCK_BYTES};
+	_cleanup_(blockdev_closep) struct blockdev *blocks = NULL;
+	struct keystore_token token;
+	struct problem why = {""};
+	int r;
+
+	keystore_get_token(keystore, &token);
+	r = raw_open(path, &raw_options, &blocks, reterr_problem);
+	if (r < 0)
+		return r;
+	r = layout_read(blocks, engine->volume_key, &engine->layout, &why);
+	if (r == -ERANGE)
+		r = -ENODATA;
+	if (r == -ENODATA && !token.present) {
+		*ret_managed = false;
+		return 0;
+	}
+	if (r < 0)
+		return problem_set(reterr_problem, r, "%s: %s", path, why.text);
+	if (engine->layout.data_first * BLOCK_BYTES != segment->data_offset_bytes ||
+		segment->sector_bytes != BLOCK_BYTES)
+		return problem_set(reterr_problem, -EBADMSG,
+			"%s: LUKS2 header and residue map do not agree on where data begins; "
+			"restore the header from a backup",
+			path);
+	if (!token.present) {
+		if (!options->repair_token || options->read_only)
+			return problem_set(reterr_problem, -ENOTUNIQ,
+				"%s has a residue map, but the spoolguard token was removed from "
+				"its LUKS2 header; attach once "
+				"with --repair-token to put it back",
+				path);
+		token = (struct keystore_token){
+			.version = 1,
+			.superblock_offset_bytes = LAYOUT_SUPERBLOCK_BYTES,
+			.profile = profile_current(),
+			.filled_before = true, /* not known any more: the worse is assumed */
+			.key_generation = 1,
+		};
+		snprintf(token.scheme, sizeof(token.scheme), "%s", scheme_default()->name);
+		r = keystore_set_token(keystore, &token, reterr_problem);
+		if (r < 0)
+			return r;
+	}
+	keystore_get_token(keystore, &engine->info.token);
+	*ret_managed = true;
+	return 0;
+}
+
+static void release(struct engine *engine)
+{
+	eraser_free(engine->eraser);
+	residue_free(engine->residue);
+	engine->crypted = blockdev_close(engine->crypted);
+	engine->window = blockdev_close(engine->window);
+	engine->device = blockdev_close(engine->device);
+	secret_free(engine->volume_key);
+	pthread_cond_destroy(&engine->work);
+	pthread_cond_destroy(&engine->progress);
+	pthread_mutex_destroy(&engine->lock);
+	free(engine);
+}
+
+static int open_all(struct engine *engine, const char *path, const struct engine_options *options,
+	const struct secret *passphrase, struct problem *reterr_problem)
+{
+	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
+	struct raw_options raw_options = {.read_only = options->read_only};
+	struct keystore_segment segment;
+	int slot, r;
+
+	r = keystore_open(path, options->read_only, &keystore, reterr_problem);
+	if (r < 0)
+		return r;
+	keystore_get_segment(keystore, &segment);
+	raw_options.block_bytes = engine->info.block_bytes = segment.sector_bytes;
+	snprintf(engine->info.uuid, sizeof(engine->info.uuid), "%s", keystore_uuid(keystore));
+
+	/* The lock comes before anything is believed or changed. */
+	r = raw_open(path, &raw_options, &engine->device, reterr_problem);
+	if (r >= 0)
+		r = check_length(engine, path, &segment, reterr_problem);
+	if (r >= 0)
+		r = keystore_unlock(
+			keystore, passphrase, -1, &engine->volume_key, &slot, reterr_problem);
+	if (r >= 0)
+		r = find_map(engine, path, keystore, options, &segment, &engine->info.managed,
+			reterr_problem);
+	if (r < 0)
+		return r;
+	engine->info.direct = raw_is_direct(engine->device);
+	if (!engine->info.managed)
+		return open_stock(engine, &segment);
+	return open_managed(engine, options, reterr_problem);
+}
+
+int engine_open(const char *path, const struct engine_options *options,
+	const struct secret *passphrase, struct engine **ret_engine, struct problem *reterr_problem)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+	int r;
+
+	if (!engine)
+		return -ENOMEM;
+	engine->info.read_only = options->read_only;
+	engine->info.verify = options->verify;
+	engine->parked_tail = &engine->parked;
+	pthread_mutex_init(&engine->lock, NULL);
+	pthread_cond_init(&engine->work, NULL);
+	pthread_cond_init(&engine->progress, NULL);
+	r = open_all(engine, path, options, passphrase, reterr_problem);
+	if (r < 0) {
+		release(engine);
+		return r;
+	}
+	*ret_engine = engine;
+	return 0;
+}
+
+void engine_get_info(const struct engine *engine, struct engine_info *ret_info)
+{
+	*ret_info = engine->info;
+	if (engine->residue)
+		ret_info->blocks = residue_blocks(engine->residue);
+}
+
+struct residue *engine_residue(struct engine *engine)
+{
+	return engine->residue;
+}
+
+int engine_medium_fd(const struct engine *engine)
+{
+	return raw_fd(engine->device);
+}
+
+int engine_start(struct engine *engine)
+{
+	pthread_attr_t attributes;
+	int r;
+
+	if (!engine->info.managed || engine->info.read_only)
+		return 0;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+	r = -pthread_create(&engine->thread, &attributes, engine_eraser_thread, engine);
+	pthread_attr_destroy(&attributes);
+	engine->running = r >= 0;
+	return r;
+}
+
+void engine_stop(struct engine *engine)
+{
+	if (!engine->running)
+		return;
+	pthread_mutex_lock(&engine->lock);
+	engine->stopping = true;
+	pthread_cond_broadcast(&engine->work);
+	pthread_cond_broadcast(&engine->progress);
+	pthread_mutex_unlock(&engine->lock);
+	pthread_join(engine->thread, NULL);
+	engine->running = false;
+}
+
+int engine_close(struct engine *engine)
+{
+	int r = 0;
+
+	engine_stop(engine);
+	if (engine->residue)
+		r = residue_close_orderly(engine->residue);
+	else if (!engine->info.read_only)
+		r = blockdev_flush(engine->device);
+	release(engine);
+	return r;
+}
+
+/* --- transfers --- */
+
+static size_t bytes_of(const struct engine *engine, struct extent at)
+{
+	return (size_t)at.count * engine->info.block_bytes;
+}
+
+int engine_read(struct engine *engine, struct extent at, void *buf)
+{
+	atomic_store_explicit(&engine->last_io_ns, clock_monotonic_ns(), memory_order_relaxed);
+	if (!engine->residue)
+		return blockdev_read(engine->crypted, at, buf, bytes_of(engine, at));
+	return residue_read(engine->residue, at, buf);
+}
+
+static int park(struct engine *engine, struct engine_write *write)
+{
+	pthread_mutex_lock(&engine->lock);
+	if (engine->stopping || engine->failed || !engine->running) {
+		pthread_mutex_unlock(&engine->lock);
+		return -EIO;
+	}
+	write->next = NULL;
+	*engine->parked_tail = write;
+	engine->parked_tail = &write->next;
+	engine->parked_count++;
+	pthread_cond_signal(&engine->work);
+	pthread_mutex_unlock(&engine->lock);
+	return -EINPROGRESS;
+}
+
+int engine_write(struct engine *engine, struct engine_write *write)
+{
+	struct extent owed;
+	int r;
+
+	atomic_store_explicit(&engine->last_io_ns, clock_monotonic_ns(), memory_order_relaxed);
+	if (!engine->residue)
+		return blockdev_write_consuming(
+			engine->crypted, write->at, write->buf, bytes_of(engine, write->at));
+	r = residue_write(engine->residue, write->at, write->buf, &owed);
+	return r == -EBUSY ? park(engine, write) : r;
+}
+
+int engine_flush(struct engine *engine)
+{
+	if (engine->info.read_only)
+		return 0;
+	return engine->residue ? residue_flush(engine->residue) : blockdev_flush(engine->device);
+}
+
+int engine_discard(struct engine *engine, struct extent at)
+{
+	int r;
+
+	if (!engine->residue)
+		return -EOPNOTSUPP;
+	r = residue_discard(engine->residue, at);
+	pthread_mutex_lock(&engine->lock);
+	pthread_cond_signal(&engine->work);
+	pthread_mutex_unlock(&engine->lock);
+	return r;
+}
+
+/* --- control --- */
+
+int engine_retire(struct engine *engine, struct residue_watch *watch, uint64_t requested_blocks,
+	struct engine_retirement *ret_retirement)
+{
+	struct engine_retirement result = {.requested_blocks = requested_blocks};
+	struct retire_request request = {.result = &result};
+	uint64_t owed;
+	int r;
+
+	if (!engine->residue)
+		return -EOPNOTSUPP;
+	r = residue_watch_condemn(engine->residue, watch, &request.owed, &result.lost_blocks);
+	if (r < 0)
+		goto out;
+	owed = extent_list_blocks(&request.owed);
+	result.not_owed_blocks = requested_blocks - result.lost_blocks - owed;
+
+	pthread_mutex_lock(&engine->lock);
+	result.epoch = engine->epoch;
+	if (owed > 0) {
+		request.next = engine->retirements;
+		engine->retirements = &request;
+		pthread_cond_signal(&engine->work);
+		while (!request.done)
+			pthread_cond_wait(&engine->progress, &engine->lock);
+		r = request.error;
+	}
+	pthread_mutex_unlock(&engine->lock);
+	if (r >= 0)
+		*ret_retirement = result;
+out:
+	extent_list_done(&request.owed);
+	return r;
+}
+
+static int wait_for_scan(
+	struct engine *engine, uint64_t *wanted, const uint64_t *covered, uint64_t *ret_epoch)
+{
+	uint64_t mine;
+	int r;
+
+	if (!engine->residue)
+		return -EOPNOTSUPP;
+	pthread_mutex_lock(&engine->lock);
+	mine = ++*wanted;
+	pthread_cond_signal(&engine->work);
+	while (*covered < mine && !engine->failed && !engine->stopping)
+		pthread_cond_wait(&engine->progress, &engine->lock);
+	r = *covered >= mine ? 0 : -EIO;
+	*ret_epoch = engine->epoch;
+	pthread_mutex_unlock(&engine->lock);
+	return r;
+}
+
+int engine_barrier(struct engine *engine, uint64_t *ret_epoch)
+{
+	return wait_for_scan(engine, &engine->scan_wanted, &engine->scan_covered, ret_epoch);
+}
+
+int engine_barrier_all(struct engine *engine, uint64_t *ret_epoch)
+{
+	return wait_for_scan(engine, &engine->full_wanted, &engine->full_covered, ret_epoch);
+}
+
+void engine_trust(struct engine *engine)
+{
+	residue_trust(engine->residue);
+	pthread_mutex_lock(&engine->lock);
+	pthread_cond_signal(&engine->work);
+	pthread_mutex_unlock(&engine->lock);
+}
+
+bool engine_barrier_enter(struct engine *engine)
+{
+	uint64_t needed;
+	bool lead;
+
+	pthread_mutex_lock(&engine->lock);
+	needed = engine->leads_started + 1; /* a lead that starts from now on */
+	while (engine->leader && engine->leads_done < needed && !engine->stopping)
+		pthread_cond_wait(&engine->progress, &engine->lock);
+	lead = engine->leads_done < needed;
+	if (lead) {
+		engine->leader = true;
+		engine->leads_started++;
+	}
+	pthread_mutex_unlock(&engine->lock);
+	return lead;
+}
+
+void engine_barrier_leave(struct engine *engine, bool done)
+{
+	pthread_mutex_lock(&engine->lock);
+	if (done)
+		engine->leads_done = engine->leads_started;
+	engine->leader = false;
+	pthread_cond_broadcast(&engine->progress);
+	pthread_mutex_unlock(&engine->lock);
+}
+
+void engine_get_debt(struct engine *engine, struct engine_debt *ret_debt)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	pthread_mutex_lock(&engine->lock);
+	*ret_debt = (struct engine_debt){
+		.parked_writes = engine->parked_count,
+		.oldest_owed_s =
+			engine->fresh_since_ns ? (now - engine->fresh_since_ns) / 1000000000u : 0,
+		.erased_blocks = engine->erased_blocks,
+		.eraser_failed = engine->failed,
+	};
+	pthread_mutex_unlock(&engine->lock);
+}

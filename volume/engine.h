@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h - one open volume, whatever port it is served through
+ *
+ * Opens the medium, unlocks it, and owns the eraser's thread.  Managed volumes
+ * have a residue map; a stock LUKS2 volume has none and is served as encryption only.
+ *
+ *   G1  A write that meets owed blocks holds no thread: it is parked, its blocks
+ *       are erased before anything else, and the eraser's thread completes it.
+ *   G2  The eraser serves parked writes first, then retirements, then what was
+ *       freed since the attach, then the backlog, in batches shared by all.
+ *   G3  A barrier returns after one scan of all fresh debt that began after it was asked.
+ *
+ * Threads: every function from any thread, between engine_start and engine_stop.
+ */
+#ifndef SPOOLGUARD_VOLUME_ENGINE_H
+#define SPOOLGUARD_VOLUME_ENGINE_H
+
+#include "base/extent.h"
+#include "base/problem.h"
+#include "blockdev/residue.h"
+#include "crypto/secret.h"
+#include "keystore/keystore.h"
+#include "overwrite/eraser.h"
+
+#define ENGINE_UUID_BYTES 40
+
+struct engine;
+
+struct engine_options {
+	bool read_only;
+	bool repair_token;	     /* magic without token: put the token back */
+	const struct scheme *scheme; /* NULL: the volume's own */
+	enum verify_mode verify;
+};
+
+struct engine_info {
+	bool managed;
+	bool read_only;
+	bool direct; /* the medium is read past the page cache */
+	char uuid[ENGINE_UUID_BYTES];
+	uint32_t block_bytes;
+	uint64_t blocks;
+	const struct scheme *scheme; /* NULL: not managed */
+	enum verify_mode verify;
+	struct keystore_token token;
+	struct residue_open_report opened;
+};
+
+must_check int engine_open(const char *path, const struct engine_options *options,
+	const struct secret *passphrase, struct engine **ret_engine,
+	struct problem *reterr_problem);
+void engine_get_info(const struct engine *engine, struct engine_info *ret_info);
+struct residue *engine_residue(struct engine *engine); /* NULL: not managed; borrowed */
+int engine_medium_fd(const struct engine *engine);     /* borrowed */
+
+must_check int engine_start(struct engine *engine);
+/* The eraser's thread ends after its batch; parked writes fail. */
+void engine_stop(struct engine *engine);
+/* Orderly: what is owed is recorded, the clean mark written.  engine is freed also on error. */
+must_check int engine_close(struct engine *engine);
+
+/* --- the ports' side; extents in blocks of block_bytes --- */
+
+struct engine_write {
+	struct extent at;
+	void *buf; /* scribbled over */
+	/* From the eraser's thread, once, after engine_write() returned -EINPROGRESS. */
+	void (*complete)(struct engine_write *write, int result);
+	struct engine_write *next;
+};
+
+must_check int engine_read(struct engine *engine, struct extent at, void *buf);
+must_check int engine_write(struct engine *engine, struct engine_write *write);
+must_check int engine_flush(struct engine *engine);
+must_check int engine_discard(struct engine *engine, struct extent at);
+
+/* --- the control side; managed volumes only (-EOPNOTSUPP) --- */
+
+struct engine_retirement {
+	uint64_t requested_blocks;
+	uint64_t lost_blocks;	  /* changed hands meanwhile: not touched */
+	uint64_t not_owed_blocks; /* never written, or clean already */
+	uint64_t written_blocks;
+	uint64_t durable_blocks;
+	uint64_t verified_blocks;
+	uint64_t refused_blocks; /* by the medium, and no spare could take them */
+	uint32_t passes;
+	int64_t pass_durable_wall_s[SCHEME_PASSES_MAX];
+	uint64_t epoch;
+};
+
+/* Condemns what is still watched, waits for its passes. */
+must_check int engine_retire(struct engine *engine, struct residue_watch *watch,
+	uint64_t requested_blocks, struct engine_retirement *ret_retirement);
+/* G3.  ret_epoch: of the last batch that it covers. */
+must_check int engine_barrier(struct engine *engine, uint64_t *ret_epoch);
+/* Also waits for the backlog. */
+must_check int engine_barrier_all(struct engine *engine, uint64_t *ret_epoch);
+
+/* The map may be acted on from now on (residue_trust), and what waited for it goes on. */
+void engine_trust(struct engine *engine);
+
+/*
+ * Of those who ask at the same time one leads (true: does the file system's part, then
+ * calls engine_barrier_leave); the others wait for a leader who entered after they
+ * asked, and need do nothing (false).
+ */
+bool engine_barrier_enter(struct engine *engine);
+void engine_barrier_leave(struct engine *engine, bool done);
+
+struct engine_debt {
+	uint64_t parked_writes;
+	uint64_t oldest_owed_s; /* since when anything fresh has been owed without a break */
+	uint64_t erased_blocks; /* since the attach */
+	bool eraser_failed;	/* the medium stopped: nothing is paid any more */
+};
+void engine_get_debt(struct engine *engine, struct engine_debt *ret_debt);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine_eraser.c - the eraser's thread: what is paid next, and who is told
+ *
+ *   wait -> urgent (parked writes, retirements) -> fresh debt, by scans -> backlog, in small pieces
+ *
+ * After each piece it looks again, so that an urgent request waits for one piece
+ * at most.  While other transfers are going on, a piece of backlog is small and is
+ * followed by a pause three times as long: a backlog must not be felt.
+ */
+#include "volume/engine_impl.h"
+#include "base/clock.h"
+#include <errno.h>
+#include <linux/ioprio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FRESH_PIECE_BLOCKS	  8192u /* 32 MiB */
+#define BACKLOG_PIECE_BLOCKS	  4096u /* 16 MiB, when nothing else goes on */
+#define BACKLOG_BUSY_PIECE_BLOCKS 128u	/* 512 KiB, when something does */
+#define BUSY_NS			  100000000u
+#define PAUSE_FACTOR		  3u
+#define SETTLE_NS		  200000000u /* what is freed together is paid together */
+
+enum { IOPRIO_WHO_THREAD = 1, IOPRIO_LOWEST_BEST_EFFORT = (2 << 13) | 7 };
+
+/* A scan goes once through the map; what it covers was asked for before it began. */
+struct scan {
+	bool active;
+	enum residue_debt debt;
+	uint64_t cursor;
+	uint64_t covers;
+	uint64_t covers_full;
+};
+
+static bool is_busy(const struct engine *engine)
+{
+	uint64_t last = atomic_load_explicit(&engine->last_io_ns, memory_order_relaxed);
+
+	return clock_monotonic_ns() - last < BUSY_NS;
+}
+
+/* Runs one batch and counts it.  Without the lock. */
+static int erase(
+	struct engine *engine, const struct extent_list *wanted, struct eraser_report *report)
+{
+	int r;
+
+	*report = (struct eraser_report){0};
+	if (wanted->count == 0)
+		return 0;
+	r = eraser_run(engine->eraser, wanted, report);
+	pthread_mutex_lock(&engine->lock);
+	if (r < 0)
+		engine->failed = true;
+	engine->epoch = report->epoch > engine->epoch ? report->epoch : engine->epoch;
+	engine->erased_blocks += report->durable_blocks;
+	pthread_mutex_unlock(&engine->lock);
+	return r;
+}
+
+/* --- urgent --- */
+
+static int gather(
+	struct engine_write *parked, struct retire_request *retirements, struct extent_list *wanted)
+{
+	int r = 0;
+
+	for (; parked && r >= 0; parked = parked->next)
+		r = extent_list_add(wanted, parked->at);
+	for (; retirements; retirements = retirements->next) {
+		for (size_t i = 0; i < retirements->owed.count && r >= 0; i++)
+			r = extent_list_add(wanted, retirements->owed.items[i]);
+	}
+	return r;
+}
+
+static void finish_retirement(struct engine *engine, struct retire_request *request,
+	const struct eraser_report *report, int error)
+{
+	struct engine_retirement *result = request->result;
+
+	if (error >= 0) {
+		result->written_blocks =
+			extent_list_common_blocks(&request->owed, eraser_cleared(engine->eraser));
+		result->durable_blocks = result->written_blocks;
+		result->verified_blocks =
+			extent_list_common_blocks(&request->owed, eraser_verified(engine->eraser));
+		result->refused_blocks =
+			extent_list_blocks(&request->owed) - result->written_blocks;
+		result->passes = report->passes;
+		memcpy(result->pass_durable_wall_s, report->pass_durable_wall_s,
+			sizeof(result->pass_durable_wall_s));
+		result->epoch = report->epoch;
+	}
+	request->error = error;
+	request->done = true;
+}
+
+/* The blocks are clean now: the write goes to the medium, or is parked again if others came in
+ * between. */
+static void finish_write(struct engine *engine, struct engine_write *write, int error)
+{
+	struct extent owed;
+	int r = error;
+
+	if (r >= 0)
+		r = residue_write(engine->residue, write->at, write->buf, &owed);
+	if (r == -EBUSY) {
+		pthread_mutex_lock(&engine->lock);
+		if (!engine->stopping && !engine->failed) {
+			write->next = NULL;
+			*engine->parked_tail = write;
+			engine->parked_tail = &write->next;
+			engine->parked_count++;
+			r = -EINPROGRESS;
+		} else {
+			r = -EIO;
+		}
+		pthread_mutex_unlock(&engine->lock);
+	}
+	if (r != -EINPROGRESS)
+		write->complete(write, r);
+}
+
+/* Takes the lock and leaves it; returns whether there was anything. */
+static bool serve_urgent(struct engine *engine)
+{
+	struct engine_write *parked = engine->parked;
+	struct retire_request *retirements = engine->retirements;
+	struct extent_list wanted = {0};
+	struct eraser_report report = {0};
+	int r;
+
+	if (!parked && !retirements)
+		return false;
+	engine->parked = NULL;
+	engine->parked_tail = &engine->parked;
+	engine->parked_count = 0;
+	engine->retirements = NULL;
+	pthread_mutex_unlock(&engine->lock);
+
+	r = gather(parked, retirements, &wanted);
+	if (r >= 0)
+		r = erase(engine, &wanted, &report);
+	extent_list_done(&wanted);
+	while (parked) {
+		struct engine_write *next = parked->next;
+
+		finish_write(engine, parked, r);
+		parked = next;
+	}
+
+	pthread_mutex_lock(&engine->lock);
+	while (retirements) {
+		struct retire_request *next = retirements->next; /* its memory is the waiter's */
+
+		finish_retirement(engine, retirements, &report, r);
+		retirements = next;
+	}
+	pthread_cond_broadcast(&engine->progress);
+	return true;
+}
+
+/* --- scans --- */
+
+static void begin_scan(struct engine *engine, struct scan *scan)
+{
+	scan->active = true;
+	scan->debt = RESIDUE_DEBT_FRESH;
+	scan->cursor = 0;
+	scan->covers = engine->scan_wanted;
+	scan->covers_full = engine->full_wanted;
+}
+
+/* Under lock: the scan came to the end of the map. */
+static void end_of_map(struct engine *engine, struct scan *scan)
+{
+	struct residue_counts counts;
+
+	if (scan->debt == RESIDUE_DEBT_FRESH) {
+		engine->scan_covered = scan->covers;
+		residue_get_counts(engine->residue, &counts);
+		if (counts.residue == 0)
+			engine->fresh_since_ns = 0;
+		scan->debt = RESIDUE_DEBT_BACKLOG;
+		scan->cursor = 0;
+	} else {
+		engine->full_covered = scan->covers_full;
+		scan->active = false;
+	}
+	pthread_cond_broadcast(&engine->progress);
+}
+
+static void pause_for(struct engine *engine, uint64_t ns)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	ns += (uint64_t)until.tv_nsec;
+	until.tv_sec += (time_t)(ns / 1000000000u);
+	until.tv_nsec = (long)(ns % 1000000000u);
+	pthread_cond_timedwait(&engine->work, &engine->lock, &until);
+}
+
+/* Takes the lock and leaves it: one piece of the scan. */
+static void scan_piece(struct engine *engine, struct scan *scan)
+{
+	bool backlog = scan->debt == RESIDUE_DEBT_BACKLOG;
+	bool hurry = engine->full_wanted > engine->full_covered;
+	bool busy = backlog && !hurry && is_busy(engine);
+	struct extent_list wanted = {0};
+	struct eraser_report report = {0};
+	uint64_t limit = !backlog ? FRESH_PIECE_BLOCKS
+			 : busy	  ? BACKLOG_BUSY_PIECE_BLOCKS
+				  : BACKLOG_PIECE_BLOCKS;
+	int r;
+
+	/* A barrier asked for during the backlog is not made to wait for its end. */
+	if (backlog && engine->scan_wanted > engine->scan_covered) {
+		begin_scan(engine, scan);
+		return;
+	}
+	pthread_mutex_unlock(&engine->lock);
+	r = residue_next_owed(engine->residue, scan->debt, &scan->cursor, limit, &wanted);
+	if (r >= 0)
+		r = erase(engine, &wanted, &report);
+	pthread_mutex_lock(&engine->lock);
+	if (r < 0)
+		engine->failed = true;
+	else if (scan->cursor >= residue_blocks(engine->residue))
+		end_of_map(engine, scan);
+	if (busy && wanted.count > 0)
+		pause_for(engine, PAUSE_FACTOR * report.took_ns);
+	extent_list_done(&wanted);
+}
+
+/* --- the thread --- */
+
+static bool owes_anything(struct engine *engine)
+{
+	struct residue_counts counts;
+
+	residue_get_counts(engine->residue, &counts);
+	return counts.residue + counts.suspect > 0;
+}
+
+/* Under lock: nobody will be served any more. */
+static void give_up(struct engine *engine)
+{
+	struct engine_write *parked = engine->parked;
+	struct retire_request *request = engine->retirements;
+
+	engine->parked = NULL;
+	engine->parked_tail = &engine->parked;
+	engine->retirements = NULL;
+	while (request) {
+		struct retire_request *next = request->next;
+
+		finish_retirement(engine, request, NULL, -EIO);
+		request = next;
+	}
+	pthread_cond_broadcast(&engine->progress);
+	pthread_mutex_unlock(&engine->lock);
+	while (parked) {
+		struct engine_write *next = parked->next;
+
+		parked->complete(parked, -EIO);
+		parked = next;
+	}
+	pthread_mutex_lock(&engine->lock);
+}
+
+/* Under lock: nothing to do.  What was cleared is recorded, once; then something wakes us. */
+static void idle(struct engine *engine, uint64_t *recorded_epoch)
+{
+	if (*recorded_epoch != engine->epoch) {
+		*recorded_epoch = engine->epoch;
+		pthread_mutex_unlock(&engine->lock);
+		if (residue_flush(engine->residue) < 0) {
+			pthread_mutex_lock(&engine->lock);
+			engine->failed = true;
+			return;
+		}
+		pthread_mutex_lock(&engine->lock);
+		return;
+	}
+	pthread_cond_wait(&engine->work, &engine->lock);
+	if (!engine->parked && !engine->retirements && owes_anything(engine)) {
+		if (engine->fresh_since_ns == 0)
+			engine->fresh_since_ns = clock_monotonic_ns();
+		if (engine->scan_wanted == engine->scan_covered &&
+			engine->full_wanted == engine->full_covered)
+			pause_for(engine, SETTLE_NS);
+	}
+}
+
+void *engine_eraser_thread(void *argument)
+{
+	struct engine *engine = argument;
+	struct scan scan = {
+		.active = true}; /* what is owed from before is paid without being asked */
+	uint64_t recorded_epoch = 0;
+	bool trusted = false;
+
+	syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_LOWEST_BEST_EFFORT);
+	pthread_mutex_lock(&engine->lock);
+	while (!engine->stopping && !engine->failed) {
+		if (!trusted && !(trusted = residue_is_trusted(engine->residue))) {
+			pthread_cond_wait(&engine->work, &engine->lock);
+			continue;
+		}
+		if (serve_urgent(engine))
+			continue;
+		if (!scan.active && (engine->scan_wanted > engine->scan_covered ||
+					    engine->full_wanted > engine->full_covered ||
+					    owes_anything(engine)))
+			begin_scan(engine, &scan);
+		if (scan.active)
+			scan_piece(engine, &scan);
+		else
+			idle(engine, &recorded_epoch);
+	}
+	while (!engine->stopping) {
+		give_up(engine);
+		pthread_cond_wait(&engine->work, &engine->lock);
+	}
+	give_up(engine);
+	pthread_mutex_unlock(&engine->lock);
+	return NULL;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine_impl.h - what engine.c (open, transfers) and engine_eraser.c (the eraser's thread) share
+ */
+#ifndef SPOOLGUARD_VOLUME_ENGINE_IMPL_H
+#define SPOOLGUARD_VOLUME_ENGINE_IMPL_H
+
+#include "volume/engine.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct retire_request {
+	struct extent_list owed;
+	struct engine_retirement *result;
+	bool done;
+	int error;
+	struct retire_request *next;
+};
+
+struct engine {
+	struct engine_info info;
+	struct blockdev *device;
+	struct secret *volume_key;
+
+	/* managed */
+	struct layout layout;
+	struct residue *residue;
+	struct eraser *eraser;
+
+	/* stock */
+	struct blockdev *window;
+	struct blockdev *crypted;
+
+	/* the eraser's thread; lock guards what follows */
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;
+	pthread_cond_t work;	 /* something for the eraser */
+	pthread_cond_t progress; /* the eraser did something */
+	bool stopping;
+	bool failed;
+	struct engine_write *parked; /* oldest first */
+	struct engine_write **parked_tail;
+	uint64_t parked_count;
+	struct retire_request *retirements;
+	uint64_t epoch;
+	uint64_t erased_blocks;
+	uint64_t scan_wanted;  /* barriers asked for so far */
+	uint64_t scan_covered; /* barriers that complete scans cover */
+	uint64_t full_wanted;  /* the same for scans of fresh debt and backlog */
+	uint64_t full_covered;
+	uint64_t fresh_since_ns; /* 0: nothing fresh is owed */
+
+	/* leadership of the file system's part of a barrier */
+	bool leader;
+	uint64_t leads_started;
+	uint64_t leads_done; /* highest number of a lead that was done */
+
+	atomic_uint_fast64_t last_io_ns;
+};
+
+void *engine_eraser_thread(void *engine);
+
+#endif

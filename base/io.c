@@ -58,6 +58,8 @@ int io_write(int fd, const void *buf, size_t bytes)
 			continue;
 		if (n < 0)
 			return -errno;
+		if (n == 0)
+			return -EIO;
 		at += n;
 		bytes -= (size_t)n;
 	}

@@ -241,16 +241,22 @@ static int open_direct_or_not(
 	return open_fd(path, options, is_block, false);
 }
 
+/*
+ * An open-file-description lock, not flock: libcryptsetup flocks an image for a
+ * moment whenever it reads or changes the header, and must be able to.
+ */
 static int lock(
 	const char *path, int fd, bool shared, bool is_block, struct problem *reterr_problem)
 {
 	const struct timespec pause = {0, LOCK_RETRY_NS};
 	char holder[LOCK_HOLDER_BYTES];
 
+	struct flock whole = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
+
 	for (int tries = is_block ? LOCK_TRIES_BLOCK : 1; tries > 0; tries--) {
-		if (flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+		if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
 			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return problem_set(reterr_problem, -errno,
 				"%s cannot be locked: %s; use a file system that has locks", path,
 				strerror(errno));

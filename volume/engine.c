@@ -270,33 +270,32 @@ int engine_read(struct engine *engine, struct extent at, void *buf)
 	return residue_read(engine->residue, at, buf);
 }
 
-static int park(struct engine *engine, struct engine_write *write)
-{
-	pthread_mutex_lock(&engine->lock);
-	if (engine->stopping || engine->failed || !engine->running) {
-		pthread_mutex_unlock(&engine->lock);
-		return -EIO;
-	}
-	write->next = NULL;
-	*engine->parked_tail = write;
-	engine->parked_tail = &write->next;
-	engine->parked_count++;
-	pthread_cond_signal(&engine->work);
-	pthread_mutex_unlock(&engine->lock);
-	return -EINPROGRESS;
-}
-
-int engine_write(struct engine *engine, struct engine_write *write)
+int engine_write(struct engine *engine, struct extent at, void *buf)
 {
 	struct extent owed;
-	int r;
 
 	atomic_store_explicit(&engine->last_io_ns, clock_monotonic_ns(), memory_order_relaxed);
 	if (!engine->residue)
-		return blockdev_write_consuming(
-			engine->crypted, write->at, write->buf, bytes_of(engine, write->at));
-	r = residue_write(engine->residue, write->at, write->buf, &owed);
-	return r == -EBUSY ? park(engine, write) : r;
+		return blockdev_write_consuming(engine->crypted, at, buf, bytes_of(engine, at));
+	return residue_write(engine->residue, at, buf, &owed);
+}
+
+int engine_park(struct engine *engine, struct engine_write *write)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&engine->lock);
+	if (engine->stopping || engine->failed || !engine->running) {
+		r = -EIO;
+	} else {
+		write->next = NULL;
+		*engine->parked_tail = write;
+		engine->parked_tail = &write->next;
+		engine->parked_count++;
+		pthread_cond_signal(&engine->work);
+	}
+	pthread_mutex_unlock(&engine->lock);
+	return r;
 }
 
 int engine_flush(struct engine *engine)

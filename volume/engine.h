@@ -65,13 +65,18 @@ must_check int engine_close(struct engine *engine);
 struct engine_write {
 	struct extent at;
 	void *buf; /* scribbled over */
-	/* From the eraser's thread, once, after engine_write() returned -EINPROGRESS. */
+	/* From the eraser's thread, once. */
 	void (*complete)(struct engine_write *write, int result);
 	struct engine_write *next;
 };
 
 must_check int engine_read(struct engine *engine, struct extent at, void *buf);
-must_check int engine_write(struct engine *engine, struct engine_write *write);
+/* buf is scribbled over.  -EBUSY: owed blocks are in the way, nothing was done; engine_park() waits
+ * for them. */
+must_check int engine_write(struct engine *engine, struct extent at, void *buf);
+/* The write is done, and write->complete called, once its blocks are erased.  On error it is not
+ * parked. */
+must_check int engine_park(struct engine *engine, struct engine_write *write);
 must_check int engine_flush(struct engine *engine);
 must_check int engine_discard(struct engine *engine, struct extent at);
 

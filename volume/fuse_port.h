@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuse_port.h - a volume as one regular file, for a loop device to sit on
+ *
+ * The FUSE root is the file itself.  Reads and writes go past every cache (direct
+ * I/O); PUNCH_HOLE is a discard; ZERO_RANGE is not supported, so that loop writes
+ * zeros where its user asks for zeros (a write of zeros is a write).
+ *
+ * Threads: FUSE_PORT_WORKERS threads of its own; a write that waits for the eraser
+ * holds none of them (engine.h G1).
+ */
+#ifndef SPOOLGUARD_VOLUME_FUSE_PORT_H
+#define SPOOLGUARD_VOLUME_FUSE_PORT_H
+
+#include "volume/engine.h"
+
+#define FUSE_PORT_WORKERS 4
+
+struct fuse_port;
+
+/* fuse_fd: /dev/fuse, mounted already by whoever started us; taken. */
+must_check int fuse_port_new(struct engine *engine, int fuse_fd, struct fuse_port **ret_port);
+must_check int fuse_port_start(struct fuse_port *port);
+/* True once the kernel has let go of the mount. */
+bool fuse_port_has_ended(struct fuse_port *port);
+void fuse_port_free(struct fuse_port *port); /* ends the workers */
+
+#endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define THREAD_STACK_BYTES (256u << 10)
 
@@ -381,6 +382,26 @@ int engine_barrier(struct engine *engine, uint64_t *ret_epoch)
 int engine_barrier_all(struct engine *engine, uint64_t *ret_epoch)
 {
 	return wait_for_scan(engine, &engine->full_wanted, &engine->full_covered, ret_epoch);
+}
+
+int engine_grow(struct engine *engine, uint64_t *ret_blocks)
+{
+	struct stat st;
+	uint64_t blocks;
+	int r;
+
+	if (!engine->residue)
+		return -EOPNOTSUPP;
+	r = raw_refresh_size(engine->device);
+	if (r < 0)
+		return r;
+	if (fstat(raw_fd(engine->device), &st) < 0)
+		return -errno;
+	blocks = blockdev_blocks(engine->device) - engine->layout.data_first;
+	if (blocks > residue_blocks(engine->residue))
+		r = residue_grow(engine->residue, blocks, S_ISBLK(st.st_mode));
+	*ret_blocks = residue_blocks(engine->residue);
+	return r;
 }
 
 void engine_trust(struct engine *engine)

@@ -103,6 +103,10 @@ must_check int engine_barrier(struct engine *engine, uint64_t *ret_epoch);
 /* Also waits for the backlog. */
 must_check int engine_barrier_all(struct engine *engine, uint64_t *ret_epoch);
 
+/* The medium (image file or device) has grown: the volume takes its new size; new blocks of a
+ * device are owed. */
+must_check int engine_grow(struct engine *engine, uint64_t *ret_blocks);
+
 /* The map may be acted on from now on (residue_trust), and what waited for it goes on. */
 void engine_trust(struct engine *engine);
 

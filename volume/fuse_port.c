@@ -37,6 +37,7 @@ struct fuse_port {
 	struct fuse_session *session;
 	struct worker workers[FUSE_PORT_WORKERS];
 	atomic_bool ended;
+	atomic_bool serving;
 };
 
 /* A WRITE that waits for the eraser: it keeps the request's buffer, the worker takes a new one. */
@@ -229,6 +230,10 @@ static void do_write(fuse_req_t request, fuse_ino_t inode, const char *data, siz
 		fuse_reply_err(request, EINVAL);
 		return;
 	}
+	if (!atomic_load(&port->serving)) {
+		fuse_reply_err(request, EIO);
+		return;
+	}
 	r = engine_write(port->engine, at, worker->request + PAGE_BYTES);
 	if (r == -EBUSY) {
 		r = park(worker, request, at, bytes);
@@ -369,6 +374,11 @@ int fuse_port_start(struct fuse_port *port)
 	}
 	pthread_attr_destroy(&attributes);
 	return r;
+}
+
+void fuse_port_serve(struct fuse_port *port)
+{
+	atomic_store(&port->serving, true);
 }
 
 bool fuse_port_has_ended(struct fuse_port *port)

@@ -21,6 +21,12 @@ struct fuse_port;
 /* fuse_fd: /dev/fuse, mounted already by whoever started us; taken. */
 must_check int fuse_port_new(struct engine *engine, int fuse_fd, struct fuse_port **ret_port);
 must_check int fuse_port_start(struct fuse_port *port);
+/*
+ * Until this is called every WRITE fails with EIO: the loop device is then being
+ * asked to zero a block, so that it learns that ZERO_RANGE is not supported, and
+ * the kernel's second try, writing zeros, must change nothing.
+ */
+void fuse_port_serve(struct fuse_port *port);
 /* True once the kernel has let go of the mount. */
 bool fuse_port_has_ended(struct fuse_port *port);
 void fuse_port_free(struct fuse_port *port); /* ends the workers */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control.h - what the volume process answers on its socket
+ *
+ * Interface io.spoolguard.volume (Varlink), for the one who attached the volume:
+ * the socket is his alone (mode 0600 in a directory of mode 0700).
+ *
+ *   Status() -> counts, debt, scheme, medium
+ *   Serve()                        from now on writes are taken (see attach.c)
+ *   Watch(extents) -> watch        Condemn(watch) -> retirement      Unwatch(watch)
+ *   BarrierEnter() -> lead         BarrierLeave(done)                Barrier(all) -> epoch
+ *   Trust()  Distrust()  AllowUnknownDiscards()  SettleUnknown()
+ *   GetFingerprint() -> fingerprint  SetFingerprint(fingerprint)
+ *   SetSweepOwed(owed)  SetFilesystemExpected(expected)
+ *   Grow() -> blocks               the medium has grown; take its new size
+ *   Detach()                       answers when everything is recorded, then the process ends
+ *
+ * A watch, and the lead of a barrier, belong to a connection and end with it.
+ * Threads: one for each connection, at most CONTROL_CONNECTIONS_MAX.
+ */
+#ifndef SPOOLGUARD_VOLUME_CONTROL_H
+#define SPOOLGUARD_VOLUME_CONTROL_H
+
+#include "volume/engine.h"
+#include "volume/fuse_port.h"
+
+#define CONTROL_CONNECTIONS_MAX 1024
+
+struct control;
+
+/* listen_fd is taken.  engine and port are borrowed (port may be NULL). */
+must_check int control_new(
+	int listen_fd, struct engine *engine, struct fuse_port *port, struct control **ret_control);
+must_check int control_start(struct control *control);
+/* Waits until somebody asked to detach; control_answer_detach tells him how it went. */
+void control_wait_for_detach(struct control *control);
+void control_answer_detach(struct control *control, int result);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volume/client.h"
+#include "ipc/channel.h"
+#include "volume/runtime.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PREFIX "io.spoolguard.volume."
+
+struct client {
+	struct channel *channel;
+};
+
+int client_connect(const char *uuid, struct client **ret_client)
+{
+	char path[RUNTIME_PATH_BYTES];
+	struct client *client;
+	int r;
+
+	r = runtime_path(uuid, "control", path);
+	if (r < 0)
+		return r;
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return -ENOMEM;
+	r = channel_connect(path, &client->channel);
+	if (r < 0) {
+		free(client);
+		return r;
+	}
+	*ret_client = client;
+	return 0;
+}
+
+void client_free(struct client *client)
+{
+	if (!client)
+		return;
+	channel_free(client->channel);
+	free(client);
+}
+
+/* Takes in.  On success *ret_answer is to be message_done(). */
+static int call(struct client *client, const char *method, struct json_object *in,
+	struct message *ret_answer)
+{
+	char name[64];
+	uint64_t number = 0;
+	int r;
+
+	snprintf(name, sizeof(name), PREFIX "%s", method);
+	*ret_answer = (struct message){.object = NULL};
+	r = channel_call(client->channel, name, in, ret_answer);
+	if (r == -EREMOTEIO) {
+		r = message_get_u64(ret_answer->parameters, "errno", &number) && number > 0 &&
+				    number < 4096
+			    ? -(int)number
+			    : -EPROTO;
+	}
+	if (r < 0)
+		message_done(ret_answer);
+	return r;
+}
+
+static int call_plain(struct client *client, const char *method, struct json_object *in)
+{
+	struct message answer;
+	int r = call(client, method, in, &answer);
+
+	message_done(&answer);
+	return r;
+}
+
+static struct json_object *with_u64(const char *key, uint64_t value)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, key, json_object_new_uint64(value));
+	return object;
+}
+
+static struct json_object *with_bool(const char *key, bool value)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, key, json_object_new_boolean(value));
+	return object;
+}
+
+int client_serve(struct client *client)
+{
+	return call_plain(client, "Serve", NULL);
+}
+
+int client_status(struct client *client, struct json_object **ret_status)
+{
+	struct message answer;
+	int r = call(client, "Status", NULL, &answer);
+
+	if (r >= 0)
+		*ret_status = json_object_get(answer.parameters);
+	message_done(&answer);
+	return r;
+}
+
+int client_watch(struct client *client, const struct extent_list *extents, uint64_t *ret_watch)
+{
+	struct json_object *in = json_object_new_object(), *list = json_object_new_array();
+	struct message answer;
+	int r;
+
+	for (size_t i = 0; i < extents->count; i++) {
+		struct json_object *pair = json_object_new_array();
+
+		json_object_array_add(pair, json_object_new_uint64(extents->items[i].first));
+		json_object_array_add(pair, json_object_new_uint64(extents->items[i].count));
+		json_object_array_add(list, pair);
+	}
+	json_object_object_add(in, "extents", list);
+	r = call(client, "Watch", in, &answer);
+	if (r >= 0 && !message_get_u64(answer.parameters, "watch", ret_watch))
+		r = -EPROTO;
+	message_done(&answer);
+	return r;
+}
+
+int client_unwatch(struct client *client, uint64_t watch)
+{
+	return call_plain(client, "Unwatch", with_u64("watch", watch));
+}
+
+static void get_times(struct json_object *parameters, struct engine_retirement *retirement)
+{
+	struct json_object *times;
+
+	if (!json_object_object_get_ex(parameters, "pass_times", &times) ||
+		!json_object_is_type(times, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(times) && i < SCHEME_PASSES_MAX; i++)
+		retirement->pass_durable_wall_s[i] =
+			json_object_get_int64(json_object_array_get_idx(times, i));
+}
+
+int client_condemn(struct client *client, uint64_t watch, struct engine_retirement *ret_retirement)
+{
+	struct engine_retirement done = {.requested_blocks = 0};
+	struct message answer;
+	uint64_t passes = 0;
+	int r = call(client, "Condemn", with_u64("watch", watch), &answer);
+
+	if (r >= 0) {
+		struct json_object *p = answer.parameters;
+
+		if (!message_get_u64(p, "requested", &done.requested_blocks) ||
+			!message_get_u64(p, "lost", &done.lost_blocks) ||
+			!message_get_u64(p, "not_owed", &done.not_owed_blocks) ||
+			!message_get_u64(p, "written", &done.written_blocks) ||
+			!message_get_u64(p, "durable", &done.durable_blocks) ||
+			!message_get_u64(p, "verified", &done.verified_blocks) ||
+			!message_get_u64(p, "refused", &done.refused_blocks) ||
+			!message_get_u64(p, "passes", &passes) || passes > SCHEME_PASSES_MAX ||
+			!message_get_u64(p, "epoch", &done.epoch))
+			r = -EPROTO;
+		done.passes = (uint32_t)passes;
+		get_times(p, &done);
+	}
+	message_done(&answer);
+	if (r >= 0)
+		*ret_retirement = done;
+	return r;
+}
+
+int client_barrier_enter(struct client *client, bool *ret_lead)
+{
+	struct message answer;
+	int r = call(client, "BarrierEnter", NULL, &answer);
+
+	if (r >= 0 && !message_get_bool(answer.parameters, "lead", ret_lead))
+		r = -EPROTO;
+	message_done(&answer);
+	return r;
+}
+
+int client_barrier_leave(struct client *client, bool done)
+{
+	return call_plain(client, "BarrierLeave", with_bool("done", done));
+}
+
+int client_barrier(struct client *client, bool all, uint64_t *ret_epoch)
+{
+	struct message answer;
+	int r = call(client, "Barrier", with_bool("all", all), &answer);
+
+	if (r >= 0 && !message_get_u64(answer.parameters, "epoch", ret_epoch))
+		r = -EPROTO;
+	message_done(&answer);
+	return r;
+}
+
+int client_trust(struct client *client)
+{
+	return call_plain(client, "Trust", NULL);
+}
+
+int client_distrust(struct client *client)
+{
+	return call_plain(client, "Distrust", NULL);
+}
+
+int client_allow_unknown_discards(struct client *client)
+{
+	return call_plain(client, "AllowUnknownDiscards", NULL);
+}
+
+int client_settle_unknown(struct client *client)
+{
+	return call_plain(client, "SettleUnknown", NULL);
+}
+
+int client_get_fingerprint(
+	struct client *client, uint8_t ret_bytes[static RESIDUE_FINGERPRINT_BYTES])
+{
+	struct message answer;
+	const char *text;
+	int r = call(client, "GetFingerprint", NULL, &answer);
+
+	if (r >= 0 && (!message_get_string(answer.parameters, "fingerprint", &text) ||
+			      strlen(text) != 2 * RESIDUE_FINGERPRINT_BYTES))
+		r = -EPROTO;
+	for (size_t i = 0; r >= 0 && i < RESIDUE_FINGERPRINT_BYTES; i++) {
+		unsigned int byte;
+
+		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+			r = -EPROTO;
+		else
+			ret_bytes[i] = (uint8_t)byte;
+	}
+	message_done(&answer);
+	return r;
+}
+
+int client_set_fingerprint(
+	struct client *client, const uint8_t bytes[static RESIDUE_FINGERPRINT_BYTES])
+{
+	struct json_object *in = json_object_new_object();
+	char text[2 * RESIDUE_FINGERPRINT_BYTES + 1];
+
+	for (size_t i = 0; i < RESIDUE_FINGERPRINT_BYTES; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+	json_object_object_add(in, "fingerprint", json_object_new_string(text));
+	return call_plain(client, "SetFingerprint", in);
+}
+
+int client_set_sweep_owed(struct client *client, bool owed)
+{
+	return call_plain(client, "SetSweepOwed", with_bool("owed", owed));
+}
+
+int client_set_filesystem_expected(struct client *client, bool expected)
+{
+	return call_plain(client, "SetFilesystemExpected", with_bool("expected", expected));
+}
+
+int client_grow(struct client *client, uint64_t *ret_blocks)
+{
+	struct message answer;
+	int r = call(client, "Grow", NULL, &answer);
+
+	if (r >= 0 && !message_get_u64(answer.parameters, "blocks", ret_blocks))
+		r = -EPROTO;
+	message_done(&answer);
+	return r;
+}
+
+int client_detach(struct client *client)
+{
+	return call_plain(client, "Detach", NULL);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.h - the other end of control.h: one function for each method
+ *
+ * Errors: -ENOENT or -ECONNREFUSED if no volume process is there; what the
+ * process answered, as -errno.
+ */
+#ifndef SPOOLGUARD_VOLUME_CLIENT_H
+#define SPOOLGUARD_VOLUME_CLIENT_H
+
+#include "base/extent.h"
+#include "blockdev/residue.h"
+#include "overwrite/scheme.h"
+#include "volume/engine.h"
+#include <json-c/json.h>
+
+struct client;
+
+must_check int client_connect(const char *uuid, struct client **ret_client);
+void client_free(struct client *client);
+DEFINE_CLEANUP(struct client *, client_free)
+
+must_check int client_serve(struct client *client);
+/* Gives an object to json_object_put(). */
+must_check int client_status(struct client *client, struct json_object **ret_status);
+
+must_check int client_watch(
+	struct client *client, const struct extent_list *extents, uint64_t *ret_watch);
+must_check int client_unwatch(struct client *client, uint64_t watch);
+must_check int client_condemn(
+	struct client *client, uint64_t watch, struct engine_retirement *ret_retirement);
+
+must_check int client_barrier_enter(struct client *client, bool *ret_lead);
+must_check int client_barrier_leave(struct client *client, bool done);
+must_check int client_barrier(struct client *client, bool all, uint64_t *ret_epoch);
+
+must_check int client_trust(struct client *client);
+must_check int client_distrust(struct client *client);
+must_check int client_allow_unknown_discards(struct client *client);
+must_check int client_settle_unknown(struct client *client);
+must_check int client_get_fingerprint(
+	struct client *client, uint8_t ret_bytes[static RESIDUE_FINGERPRINT_BYTES]);
+must_check int client_set_fingerprint(
+	struct client *client, const uint8_t bytes[static RESIDUE_FINGERPRINT_BYTES]);
+must_check int client_set_sweep_owed(struct client *client, bool owed);
+must_check int client_set_filesystem_expected(struct client *client, bool expected);
+must_check int client_grow(struct client *client, uint64_t *ret_blocks);
+must_check int client_detach(struct client *client);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volume/harden.h"
+#include <cap-ng.h>
+#include <errno.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+/* A sanitizer's runtime makes system calls of its own and shadows the address space. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HARDEN_SANITIZED 1
+#else
+#define HARDEN_SANITIZED 0
+#endif
+
+int harden_early(struct problem *reterr_problem)
+{
+	const struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		return problem_set(reterr_problem, -errno, "core dumps cannot be switched off: %s",
+			strerror(errno));
+	(void)setrlimit(
+		RLIMIT_MEMLOCK, &all); /* only root may; mlockall tells whether it was needed */
+	if (!HARDEN_SANITIZED && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		return problem_set(reterr_problem, -errno,
+			"memory cannot be locked (%s), so keys might reach swap; run as root or "
+			"raise RLIMIT_MEMLOCK",
+			strerror(errno));
+	/* Needs CAP_SYS_RESOURCE; without it a machine that is short of memory may be slower,
+	 * nothing worse. */
+	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	return 0;
+}
+
+static const char *const allowed[] = {
+	/* transfers */
+	"read",
+	"write",
+	"readv",
+	"writev",
+	"pread64",
+	"pwrite64",
+	"preadv",
+	"pwritev",
+	"lseek",
+	"fsync",
+	"fdatasync",
+	"fallocate",
+	"fstat",
+	"newfstatat",
+	"statx",
+	"ioctl",
+	"fcntl",
+	"close",
+	"dup",
+	"splice",
+	"vmsplice",
+	"pipe2",
+	/* connections */
+	"accept4",
+	"recvfrom",
+	"sendto",
+	"recvmsg",
+	"sendmsg",
+	"getsockopt",
+	"poll",
+	"ppoll",
+	"shutdown",
+	/* memory */
+	"mmap",
+	"munmap",
+	"mremap",
+	"mprotect",
+	"madvise",
+	"brk",
+	"mlock",
+	"munlock",
+	"mlock2",
+	/* threads and time */
+	"futex",
+	"clone",
+	"clone3",
+	"set_robust_list",
+	"rseq",
+	"rt_sigprocmask",
+	"rt_sigaction",
+	"rt_sigreturn",
+	"sigaltstack",
+	"gettid",
+	"getpid",
+	"tgkill",
+	"sched_yield",
+	"sched_getaffinity",
+	"nanosleep",
+	"clock_nanosleep",
+	"clock_gettime",
+	"gettimeofday",
+	"time",
+	"restart_syscall",
+	"ioprio_set",
+	"exit",
+	"exit_group",
+	"prlimit64",
+	"getrusage",
+	"prctl",
+	/* random numbers, and its own socket at the end */
+	"getrandom",
+	"unlink",
+	"unlinkat",
+	"getuid",
+	"geteuid",
+};
+
+static int allow_calls(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < ARRAY_SIZE(allowed) && r >= 0; i++) {
+		int number = seccomp_syscall_resolve_name(allowed[i]);
+
+		if (number != __NR_SCMP_ERROR) /* not every architecture has every call */
+			r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+	}
+	if (r >= 0)
+		r = seccomp_load(filter);
+	if (filter)
+		seccomp_release(filter);
+	return r;
+}
+
+int harden_late(struct problem *reterr_problem)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return problem_set(reterr_problem, -errno, "privileges cannot be given up: %s",
+			strerror(errno));
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return problem_set(reterr_problem, -EPERM, "capabilities cannot be dropped");
+	if (HARDEN_SANITIZED)
+		return 0;
+	r = allow_calls();
+	if (r < 0)
+		return problem_set(reterr_problem, r, "the system call filter cannot be set: %s",
+			strerror(-r));
+	return 0;
+}

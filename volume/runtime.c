@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "volume/runtime.h"
+#include "base/io.h"
+#include "ipc/message.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STATE_BYTES_MAX 16384u
+
+static const char *directory(void)
+{
+	const char *named = getenv("SPOOLGUARD_RUNTIME_DIR");
+
+	return named && named[0] == '/' ? named : "/run/spoolguard";
+}
+
+int runtime_path(const char *uuid, const char *name, char ret_path[static RUNTIME_PATH_BYTES])
+{
+	int n = snprintf(ret_path, RUNTIME_PATH_BYTES, "%s/%s%s%s", directory(), uuid,
+		name[0] ? "/" : "", name);
+
+	return n < 0 || n >= (int)RUNTIME_PATH_BYTES ? -ENAMETOOLONG : 0;
+}
+
+static int make_directory(const char *path)
+{
+	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem)
+{
+	char path[RUNTIME_PATH_BYTES];
+	int fd, r;
+
+	r = make_directory(directory());
+	if (r >= 0)
+		r = runtime_path(uuid, "", path);
+	if (r >= 0)
+		r = make_directory(path);
+	if (r >= 0)
+		r = runtime_path(uuid, "lock", path);
+	if (r < 0)
+		return problem_set(reterr_problem, r,
+			"%s cannot be written to (%s); run as root, or set "
+			"SPOOLGUARD_RUNTIME_DIR",
+			directory(), strerror(-r));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return problem_set(reterr_problem, -errno, "%s: %s", path, strerror(errno));
+	while (flock(fd, LOCK_EX) < 0) {
+		if (errno != EINTR) {
+			r = -errno;
+			close(fd);
+			return r;
+		}
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int runtime_save(const struct runtime_state *state)
+{
+	char path[RUNTIME_PATH_BYTES], temporary[RUNTIME_PATH_BYTES];
+	struct json_object *object;
+	_cleanup_close_ int fd = -1;
+	const char *text;
+	int r;
+
+	r = runtime_path(state->uuid, "state", path);
+	if (r >= 0)
+		r = runtime_path(state->uuid, "state.new", temporary);
+	if (r < 0)
+		return r;
+	object = json_object_new_object();
+	if (!object)
+		return -ENOMEM;
+	json_object_object_add(object, "uuid", json_object_new_string(state->uuid));
+	json_object_object_add(object, "path", json_object_new_string(state->path));
+	json_object_object_add(object, "device", json_object_new_string(state->device));
+	json_object_object_add(object, "mount", json_object_new_string(state->mount));
+	json_object_object_add(object, "read_only", json_object_new_boolean(state->read_only));
+	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	r = fd < 0 ? -errno : io_write(fd, text, strlen(text));
+	json_object_put(object);
+	if (r >= 0 && rename(temporary, path) < 0)
+		r = -errno;
+	return r;
+}
+
+static void copy_string(struct json_object *object, const char *key, char *to, size_t bytes)
+{
+	const char *text;
+
+	to[0] = '\0';
+	if (message_get_string(object, key, &text) && strlen(text) < bytes)
+		strcpy(to, text);
+}
+
+int runtime_load(const char *uuid, struct runtime_state *ret_state)
+{
+	char path[RUNTIME_PATH_BYTES], text[STATE_BYTES_MAX];
+	_cleanup_close_ int fd = -1;
+	struct json_object *object;
+	size_t bytes;
+	int r;
+
+	r = runtime_path(uuid, "state", path);
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = io_read_to_end(fd, text, sizeof(text) - 1, &bytes);
+	if (r < 0)
+		return r;
+	text[bytes] = '\0';
+	object = json_tokener_parse(text);
+	if (!object)
+		return -EBADMSG;
+	*ret_state = (struct runtime_state){.read_only = false};
+	copy_string(object, "uuid", ret_state->uuid, sizeof(ret_state->uuid));
+	copy_string(object, "path", ret_state->path, sizeof(ret_state->path));
+	copy_string(object, "device", ret_state->device, sizeof(ret_state->device));
+	copy_string(object, "mount", ret_state->mount, sizeof(ret_state->mount));
+	(void)message_get_bool(object, "read_only", &ret_state->read_only);
+	json_object_put(object);
+	return strcmp(ret_state->uuid, uuid) == 0 ? 0 : -EBADMSG;
+}
+
+void runtime_remove(const char *uuid)
+{
+	/* The lock file stays: somebody may be waiting for it. */
+	static const char *const names[] = {"state", "state.new", "control", "medium"};
+	char path[RUNTIME_PATH_BYTES];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (runtime_path(uuid, names[i], path) >= 0)
+			unlink(path);
+	}
+}
+
+int runtime_at(size_t index, struct runtime_state *ret_state)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(directory(), &entries, NULL, alphasort);
+	int r = -ENOENT;
+	size_t found = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (r == -ENOENT && entries[i]->d_name[0] != '.' &&
+			runtime_load(entries[i]->d_name, ret_state) >= 0 && found++ == index)
+			r = 0;
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+int runtime_find(const char *path, struct runtime_state *ret_state)
+{
+	struct stat wanted, other;
+	int r;
+
+	if (stat(path, &wanted) < 0)
+		return -errno;
+	for (size_t i = 0;; i++) {
+		r = runtime_at(i, ret_state);
+		if (r < 0)
+			return r;
+		if (stat(ret_state->path, &other) < 0)
+			continue;
+		if (S_ISBLK(wanted.st_mode)
+				? S_ISBLK(other.st_mode) && wanted.st_rdev == other.st_rdev
+				: wanted.st_dev == other.st_dev && wanted.st_ino == other.st_ino)
+			return 0;
+	}
+}

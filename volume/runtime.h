@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime.h - what is known on this machine of a volume that is attached
+ *
+ * /run/spoolguard/UUID/ (mode 0700): control (socket), medium (the file that FUSE is
+ * mounted on), state (which loop device, which mount), lock (one command at a time).
+ * SPOOLGUARD_RUNTIME_DIR names another place than /run/spoolguard.
+ */
+#ifndef SPOOLGUARD_VOLUME_RUNTIME_H
+#define SPOOLGUARD_VOLUME_RUNTIME_H
+
+#include "base/problem.h"
+#include <limits.h>
+#include <stdbool.h>
+
+#define RUNTIME_UUID_BYTES 40
+#define RUNTIME_PATH_BYTES 512
+
+struct runtime_state {
+	char uuid[RUNTIME_UUID_BYTES];
+	char path[PATH_MAX];  /* the medium, resolved */
+	char device[64];      /* "/dev/loop3", or "" */
+	char mount[PATH_MAX]; /* or "" */
+	bool read_only;
+};
+
+/* DIR/UUID/NAME; -ENAMETOOLONG. */
+must_check int runtime_path(
+	const char *uuid, const char *name, char ret_path[static RUNTIME_PATH_BYTES]);
+
+/* Makes the directory, and holds its lock until the fd is closed; waits for another command to end.
+ */
+must_check int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem);
+must_check int runtime_save(const struct runtime_state *state);
+must_check int runtime_load(const char *uuid, struct runtime_state *ret_state); /* -ENOENT */
+void runtime_remove(const char *uuid);
+
+/* By the path of the medium (any name of it).  -ENOENT: it is not attached. */
+must_check int runtime_find(const char *path, struct runtime_state *ret_state);
+/* The index-th volume in order of its name.  -ENOENT past the last. */
+must_check int runtime_at(size_t index, struct runtime_state *ret_state);
+
+#endif

@@ -1,77 +1,105 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "blockdev/lock_holder.h"
 #include "base/io.h"
+#include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* Lines of /proc/locks that are looked at: a busy host has hundreds. */
-#define LINES_MAX 10000
+/* What is read of one /proc/PID/fdinfo/N: position, flags and a few locks. */
+#define FDINFO_BYTES 1024
 
-/* "12: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF"; waiting requests have "->" before FLOCK. */
-bool lock_holder_parse(const char *line, const struct stat *file, pid_t *ret_pid)
+static void closedirp(DIR **directory)
 {
-	unsigned int device_major, device_minor;
-	uint64_t inode;
-	int pid;
+	if (*directory)
+		closedir(*directory);
+}
+#define _cleanup_closedir_ _cleanup_(closedirp)
 
-	if (sscanf(line, "%*[0-9]: FLOCK %*15s %*15s %d %x:%x:%" SCNu64, &pid, &device_major,
-		    &device_minor, &inode) != 4)
-		return false;
-	if (pid <= 0 || makedev(device_major, device_minor) != file->st_dev ||
-		inode != file->st_ino)
-		return false;
-	*ret_pid = pid;
-	return true;
+/* The next entry that is a number, or NULL. */
+static const char *next_number(DIR *directory)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(directory)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			return entry->d_name;
+	return NULL;
 }
 
-static bool find_holder(const struct stat *file, pid_t *ret_pid)
+/* At most bytes - 1 of a file in a directory, as a string; empty if it cannot be read. */
+static void read_text(int directory, const char *name, char *text, size_t bytes)
 {
-	FILE *locks = fopen("/proc/locks", "re");
-	char line[256];
-	bool found = false;
+	_cleanup_close_ int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, bytes - 1) : 0;
 
-	if (!locks)
-		return false;
-	for (unsigned int i = 0; i < LINES_MAX && !found && fgets(line, sizeof(line), locks); i++)
-		found = lock_holder_parse(line, file, ret_pid);
-	fclose(locks);
-	return found;
+	text[n > 0 ? n : 0] = '\0';
 }
 
-/* The command's name may hold anything, so what a terminal could take as an order is replaced. */
-static void read_command(pid_t pid, char command[static 17])
+static DIR *open_directory(int parent, const char *name)
 {
-	_cleanup_close_ int fd = -1;
-	char path[32];
-	size_t bytes = 0;
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || io_read_to_end(fd, command, 16, &bytes) < 0)
-		bytes = 0;
-	while (bytes > 0 && command[bytes - 1] == '\n')
-		bytes--;
-	for (size_t i = 0; i < bytes; i++)
-		if (command[i] < ' ' || command[i] > '~')
-			command[i] = '?';
-	command[bytes] = '\0';
+	if (!directory)
+		io_closep(&fd);
+	return directory;
+}
+
+/* process: /proc/PID */
+static bool holds_lock(int process, const struct stat *file)
+{
+	_cleanup_closedir_ DIR *fds = open_directory(process, "fd");
+	char name[32], text[FDINFO_BYTES];
+	const char *number;
+	struct stat st;
+
+	while (fds && (number = next_number(fds))) {
+		if (fstatat(dirfd(fds), number, &st, 0) < 0 || st.st_dev != file->st_dev ||
+			st.st_ino != file->st_ino)
+			continue;
+		snprintf(name, sizeof(name), "fdinfo/%.20s", number);
+		read_text(process, name, text, sizeof(text));
+		if (strstr(text, "\nlock:"))
+			return true;
+	}
+	return false;
+}
+
+/* A command's name may hold anything: what a terminal could take as an order is replaced. */
+static void read_command(int process, char command[static 17])
+{
+	read_text(process, "comm", command, 17);
+	command[strcspn(command, "\n")] = '\0';
+	for (char *c = command; *c; c++)
+		if (!isprint((unsigned char)*c))
+			*c = '?';
 }
 
 const char *lock_holder_name(int fd, char buf[static LOCK_HOLDER_BYTES])
 {
-	struct stat file;
+	_cleanup_closedir_ DIR *processes = opendir("/proc");
+	const char *number;
 	char command[17];
-	pid_t pid;
+	struct stat file;
 
-	if (fstat(fd, &file) < 0 || !find_holder(&file, &pid)) {
-		snprintf(buf, LOCK_HOLDER_BYTES, "another process");
+	snprintf(buf, LOCK_HOLDER_BYTES, "another process");
+	if (fstat(fd, &file) < 0)
 		return buf;
+	while (processes && (number = next_number(processes))) {
+		_cleanup_close_ int process =
+			openat(dirfd(processes), number, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (process < 0 || !holds_lock(process, &file))
+			continue;
+		read_command(process, command);
+		snprintf(buf, LOCK_HOLDER_BYTES, "%s (process %.20s)",
+			command[0] ? command : "a program", number);
+		break;
 	}
-	read_command(pid, command);
-	snprintf(buf, LOCK_HOLDER_BYTES, "%s (process %d)", command[0] ? command : "a program",
-		(int)pid);
 	return buf;
 }

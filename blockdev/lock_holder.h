@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lock_holder.h - who holds the flock on a file, for the line that a user reads
+ * lock_holder.h - who holds a lock on a file, for the line that a user reads
  *
- * From /proc/locks, so by the time it is read the answer may be out of date, or
- * missing: another PID namespace, a network or btrfs file (whose numbers in
- * /proc/locks are not those of stat).  For messages, never for decisions.
+ * An open-file-description lock belongs to no process, so /proc/locks does not
+ * name its holder: the descriptors in /proc are looked through for the file and
+ * for a lock on it.  The answer may be out of date when it is read, and is
+ * missing where /proc does not show the holder (another user's, another PID
+ * namespace).  For messages, never for decisions.
  */
 #ifndef SPOOLGUARD_BLOCKDEV_LOCK_HOLDER_H
 #define SPOOLGUARD_BLOCKDEV_LOCK_HOLDER_H
 
 #include "base/macros.h"
-#include <stdbool.h>
-#include <sys/stat.h>
-#include <sys/types.h>
 
 #define LOCK_HOLDER_BYTES 64
-
-/* Pure: true if the line of /proc/locks is a flock on this file; pid is its holder's. */
-bool lock_holder_parse(const char *line, const struct stat *file, pid_t *ret_pid);
 
 /* "spoolguard-volume (process 1234)", or "another process" if it cannot be told; returns buf. */
 const char *lock_holder_name(int fd, char buf[static LOCK_HOLDER_BYTES]);

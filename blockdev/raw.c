@@ -9,19 +9,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What O_DIRECT wants of a buffer where the kernel does not say. */
 #define DEFAULT_ALIGNMENT 4096u
 #define BOUNCE_BYTES	  (1u << 20)
-
-/* udev holds a shared lock on a block device for a moment while it looks at it. */
-#define LOCK_TRIES_BLOCK 20
-#define LOCK_RETRY_NS	 (50 * 1000 * 1000)
 
 struct raw {
 	struct blockdev bd; /* first: a raw is a blockdev */
@@ -245,24 +239,21 @@ static int open_direct_or_not(
  * An open-file-description lock, not flock: libcryptsetup flocks an image for a
  * moment whenever it reads or changes the header, and must be able to.
  */
-static int lock(
-	const char *path, int fd, bool shared, bool is_block, struct problem *reterr_problem)
+/*
+ * An open-file-description lock and not flock: libcryptsetup takes an flock on
+ * the image whenever it works on the header, also while the volume is attached.
+ */
+static int lock(const char *path, int fd, bool shared, struct problem *reterr_problem)
 {
-	const struct timespec pause = {0, LOCK_RETRY_NS};
+	struct flock whole = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
 	char holder[LOCK_HOLDER_BYTES];
 
-	struct flock whole = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
-
-	for (int tries = is_block ? LOCK_TRIES_BLOCK : 1; tries > 0; tries--) {
-		if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
-			return 0;
-		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-			return problem_set(reterr_problem, -errno,
-				"%s cannot be locked: %s; use a file system that has locks", path,
-				strerror(errno));
-		if (tries > 1)
-			nanosleep(&pause, NULL);
-	}
+	if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return problem_set(reterr_problem, -errno,
+			"%s cannot be locked: %s; use a file system that has locks", path,
+			strerror(errno));
 	return problem_set(reterr_problem, -EBUSY,
 		"%s is in use by %s (attached already?); detach it or end that program first", path,
 		lock_holder_name(fd, holder));
@@ -311,7 +302,7 @@ static int open_into(struct raw *raw, const char *path, const struct raw_options
 		return explain_open(path, options->read_only, raw->fd, reterr_problem);
 	r = check_opened(path, raw, st, reterr_problem);
 	if (r >= 0 && !options->unlocked)
-		r = lock(path, raw->fd, options->read_only, is_block, reterr_problem);
+		r = lock(path, raw->fd, options->read_only, reterr_problem);
 	if (r < 0)
 		return r;
 	r = size_of(raw->fd, st->st_mode, ret_bytes);

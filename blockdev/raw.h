@@ -3,8 +3,8 @@
  * raw.h - a disk or an image file as a blockdev
  *
  * Opened with O_DIRECT where the file system allows it (raw_is_direct tells),
- * and locked: an exclusive flock for writing, a shared one for reading, so that
- * two programs never write one medium.  A block device is for writing also opened
+ * and locked: an open-file-description lock, exclusive for writing, shared for
+ * reading, so that two programs never write one medium.  A block device is for writing also opened
  * O_EXCL, which the kernel refuses while it is mounted or held by LVM, RAID or dm.
  *
  * A flush is fdatasync; flushes run one at a time, so that B3 holds among threads.

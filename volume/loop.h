@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop.h - a loop device over the FUSE file, with direct I/O
+ */
+#ifndef SPOOLGUARD_VOLUME_LOOP_H
+#define SPOOLGUARD_VOLUME_LOOP_H
+
+#include "base/problem.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOOP_NAME_BYTES 64
+
+must_check int loop_attach(const char *file, uint32_t block_bytes, bool read_only,
+	char ret_device[static LOOP_NAME_BYTES], struct problem *reterr_problem);
+/* -ENXIO if it is not attached. */
+must_check int loop_detach(const char *device);
+/* After its file grew. */
+must_check int loop_refresh_size(const char *device);
+
+/*
+ * Makes the device stop offering write-zeroes: through loop they arrive as the same
+ * PUNCH_HOLE as a discard, but they mean data.  The FUSE port answers ZERO_RANGE with
+ * EOPNOTSUPP, once is enough.  The port must not take writes yet (fuse_port_serve):
+ * the kernel's second try is to write zeros.
+ */
+must_check int loop_refuse_zeroing(const char *device, struct problem *reterr_problem);
+
+/* Largest discard handed down at once: one handler call stays short. */
+void loop_limit_discards(const char *device, uint64_t bytes);
+
+#endif

@@ -131,7 +131,7 @@ int client_unwatch(struct client *client, uint64_t watch)
 	return call_plain(client, "Unwatch", with_u64("watch", watch));
 }
 
-static void get_times(struct json_object *parameters, struct engine_retirement *retirement)
+static void get_times(struct json_object *parameters, struct retirement *retirement)
 {
 	struct json_object *times;
 
@@ -143,9 +143,9 @@ static void get_times(struct json_object *parameters, struct engine_retirement *
 			json_object_get_int64(json_object_array_get_idx(times, i));
 }
 
-int client_condemn(struct client *client, uint64_t watch, struct engine_retirement *ret_retirement)
+int client_condemn(struct client *client, uint64_t watch, struct retirement *ret_retirement)
 {
-	struct engine_retirement done = {.requested_blocks = 0};
+	struct retirement done = {.requested_blocks = 0};
 	struct message answer;
 	uint64_t passes = 0;
 	int r = call(client, "Condemn", with_u64("watch", watch), &answer);

@@ -28,7 +28,7 @@ must_check int client_watch(
 	struct client *client, const struct extent_list *extents, uint64_t *ret_watch);
 must_check int client_unwatch(struct client *client, uint64_t watch);
 must_check int client_condemn(
-	struct client *client, uint64_t watch, struct engine_retirement *ret_retirement);
+	struct client *client, uint64_t watch, struct retirement *ret_retirement);
 
 must_check int client_barrier_enter(struct client *client, bool *ret_lead);
 must_check int client_barrier_leave(struct client *client, bool done);

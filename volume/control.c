@@ -229,7 +229,7 @@ static int method_condemn(
 {
 	struct watched *watched = find_watch(connection, in);
 	struct json_object *times;
-	struct engine_retirement done;
+	struct retirement done;
 	int r;
 
 	if (!watched)

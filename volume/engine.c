@@ -2,6 +2,7 @@
 #include "volume/engine_impl.h"
 #include "base/clock.h"
 #include "blockdev/crypted.h"
+#include "blockdev/ext4_fingerprint.h"
 #include "blockdev/raw.h"
 #include "blockdev/window.h"
 #include <assert.h>
@@ -271,14 +272,32 @@ int engine_read(struct engine *engine, struct extent at, void *buf)
 	return residue_read(engine->residue, at, buf);
 }
 
-int engine_write(struct engine *engine, struct extent at, void *buf)
+/* The file system's superblock passes through: what it looks like is remembered
+ * (ext4_fingerprint.h). */
+static void note_superblock(struct engine *engine, const uint8_t *block)
+{
+	uint8_t fingerprint[RESIDUE_FINGERPRINT_BYTES];
+
+	if (ext4_fingerprint(block, fingerprint))
+		residue_set_fingerprint(engine->residue, fingerprint);
+}
+
+int engine_write_managed(struct engine *engine, struct extent at, void *buf)
 {
 	struct extent owed;
+
+	if (at.first == 0 && at.count > 0)
+		note_superblock(engine, buf);
+	return residue_write(engine->residue, at, buf, &owed);
+}
+
+int engine_write(struct engine *engine, struct extent at, void *buf)
+{
 
 	atomic_store_explicit(&engine->last_io_ns, clock_monotonic_ns(), memory_order_relaxed);
 	if (!engine->residue)
 		return blockdev_write_consuming(engine->crypted, at, buf, bytes_of(engine, at));
-	return residue_write(engine->residue, at, buf, &owed);
+	return engine_write_managed(engine, at, buf);
 }
 
 int engine_park(struct engine *engine, struct engine_write *write)
@@ -322,9 +341,9 @@ int engine_discard(struct engine *engine, struct extent at)
 /* --- control --- */
 
 int engine_retire(struct engine *engine, struct residue_watch *watch, uint64_t requested_blocks,
-	struct engine_retirement *ret_retirement)
+	struct retirement *ret_retirement)
 {
-	struct engine_retirement result = {.requested_blocks = requested_blocks};
+	struct retirement result = {.requested_blocks = requested_blocks};
 	struct retire_request request = {.result = &result};
 	uint64_t owed;
 	int r;

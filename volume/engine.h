@@ -22,6 +22,7 @@
 #include "crypto/secret.h"
 #include "keystore/keystore.h"
 #include "overwrite/eraser.h"
+#include "overwrite/retirement.h"
 
 #define ENGINE_UUID_BYTES 40
 
@@ -82,22 +83,9 @@ must_check int engine_discard(struct engine *engine, struct extent at);
 
 /* --- the control side; managed volumes only (-EOPNOTSUPP) --- */
 
-struct engine_retirement {
-	uint64_t requested_blocks;
-	uint64_t lost_blocks;	  /* changed hands meanwhile: not touched */
-	uint64_t not_owed_blocks; /* never written, or clean already */
-	uint64_t written_blocks;
-	uint64_t durable_blocks;
-	uint64_t verified_blocks;
-	uint64_t refused_blocks; /* by the medium, and no spare could take them */
-	uint32_t passes;
-	int64_t pass_durable_wall_s[SCHEME_PASSES_MAX];
-	uint64_t epoch;
-};
-
 /* Condemns what is still watched, waits for its passes. */
 must_check int engine_retire(struct engine *engine, struct residue_watch *watch,
-	uint64_t requested_blocks, struct engine_retirement *ret_retirement);
+	uint64_t requested_blocks, struct retirement *ret_retirement);
 /* G3.  ret_epoch: of the last batch that it covers. */
 must_check int engine_barrier(struct engine *engine, uint64_t *ret_epoch);
 /* Also waits for the backlog. */

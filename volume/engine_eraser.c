@@ -80,7 +80,7 @@ static int gather(
 static void finish_retirement(struct engine *engine, struct retire_request *request,
 	const struct eraser_report *report, int error)
 {
-	struct engine_retirement *result = request->result;
+	struct retirement *result = request->result;
 
 	if (error >= 0) {
 		result->written_blocks =
@@ -103,11 +103,10 @@ static void finish_retirement(struct engine *engine, struct retire_request *requ
  * between. */
 static void finish_write(struct engine *engine, struct engine_write *write, int error)
 {
-	struct extent owed;
 	int r = error;
 
 	if (r >= 0)
-		r = residue_write(engine->residue, write->at, write->buf, &owed);
+		r = engine_write_managed(engine, write->at, write->buf);
 	if (r == -EBUSY) {
 		pthread_mutex_lock(&engine->lock);
 		if (!engine->stopping && !engine->failed) {

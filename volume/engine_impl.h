@@ -11,7 +11,7 @@
 
 struct retire_request {
 	struct extent_list owed;
-	struct engine_retirement *result;
+	struct retirement *result;
 	bool done;
 	int error;
 	struct retire_request *next;
@@ -60,5 +60,6 @@ struct engine {
 };
 
 void *engine_eraser_thread(void *engine);
+int engine_write_managed(struct engine *engine, struct extent at, void *buf);
 
 #endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * retirement.h - what happened to the blocks of one job
+ *
+ * Four numbers are measured, none is derived from another: what was asked for, what
+ * got every pass, what the last flush made durable, what was read back right.
+ */
+#ifndef SPOOLGUARD_OVERWRITE_RETIREMENT_H
+#define SPOOLGUARD_OVERWRITE_RETIREMENT_H
+
+#include "overwrite/scheme.h"
+
+struct retirement {
+	uint64_t requested_blocks;
+	uint64_t lost_blocks;	  /* changed hands meanwhile: not touched */
+	uint64_t not_owed_blocks; /* never written, or clean already */
+	uint64_t written_blocks;
+	uint64_t durable_blocks;
+	uint64_t verified_blocks;
+	uint64_t refused_blocks; /* by the medium, and no spare could take them */
+	uint32_t passes;
+	int64_t pass_durable_wall_s[SCHEME_PASSES_MAX];
+	uint64_t epoch; /* of the eraser's batch */
+};
+
+#endif

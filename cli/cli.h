@@ -30,9 +30,9 @@ struct cli_verb {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct cli_verb cli_verb_format, cli_verb_attach, cli_verb_detach, cli_verb_job, cli_verb_sweep,
-	cli_verb_status, cli_verb_overwrite, cli_verb_inspect, cli_verb_key, cli_verb_resize, cli_verb_schemes,
-	cli_verb_put, cli_verb_get, cli_verb_ls;
+extern const struct cli_verb cli_verb_format, cli_verb_attach, cli_verb_detach, cli_verb_job,
+	cli_verb_sweep, cli_verb_status, cli_verb_overwrite, cli_verb_inspect, cli_verb_key,
+	cli_verb_resize, cli_verb_schemes, cli_verb_put, cli_verb_get, cli_verb_ls;
 
 /* "spoolguard: TEXT" on stderr; returns CLI_NO. */
 int cli_fail(const struct problem *problem, int error);
@@ -44,13 +44,15 @@ void cli_warn(const char *format, ...) format_printf(1, 2);
 void cli_print_json(struct json_object *object);
 
 /*
- * A passphrase: from a file ("-" is standard input; "fd:N" a file descriptor), or NULL: asked for at the
- * terminal, twice if confirm.  One trailing newline is cut from what a terminal gives, none from a file.
+ * A passphrase: from a file ("-" is standard input; "fd:N" a file descriptor), or NULL: asked for
+ * at the terminal, twice if confirm.  One trailing newline is cut from what a terminal gives, none
+ * from a file.
  */
-must_check int cli_read_passphrase(const char *file, const char *prompt, bool confirm, struct secret **ret_passphrase,
-	struct problem *reterr_problem);
+must_check int cli_read_passphrase(const char *file, const char *prompt, bool confirm,
+	struct secret **ret_passphrase, struct problem *reterr_problem);
 
-/* A line with rate and time left on a terminal (stderr), nothing elsewhere; Ctrl-C asks the worker to stop. */
+/* A line with rate and time left on a terminal (stderr), nothing elsewhere; Ctrl-C asks the worker
+ * to stop. */
 const struct progress_sink *cli_progress(void);
 
 #endif

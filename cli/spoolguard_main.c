@@ -7,20 +7,7 @@
 #include <string.h>
 
 static const struct cli_verb *const verbs[] = {
-	&cli_verb_format,
-	&cli_verb_attach,
-	&cli_verb_detach,
-	&cli_verb_job,
-	&cli_verb_sweep,
-	&cli_verb_status,
-	&cli_verb_overwrite,
-	&cli_verb_inspect,
-	&cli_verb_key,
-	&cli_verb_resize,
 	&cli_verb_schemes,
-	&cli_verb_put,
-	&cli_verb_get,
-	&cli_verb_ls,
 };
 
 static const struct cli_verb *find(const char *name)
@@ -51,7 +38,9 @@ static int help(int argc, char **argv)
 	}
 	verb = find(argv[1]);
 	if (!verb) {
-		fprintf(stderr, "spoolguard: there is no verb \"%s\"; \"spoolguard help\" lists them\n", argv[1]);
+		fprintf(stderr,
+			"spoolguard: there is no verb \"%s\"; \"spoolguard help\" lists them\n",
+			argv[1]);
 		return CLI_USAGE;
 	}
 	fputs(verb->usage, stdout);
@@ -66,7 +55,8 @@ int main(int argc, char **argv)
 		print_help(stderr);
 		return CLI_USAGE;
 	}
-	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+		strcmp(argv[1], "-h") == 0)
 		return help(argc - 1, argv + 1);
 	if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
 		printf("spoolguard %s\n", SPOOLGUARD_VERSION);
@@ -75,7 +65,9 @@ int main(int argc, char **argv)
 
 	verb = find(argv[1]);
 	if (!verb) {
-		fprintf(stderr, "spoolguard: there is no verb \"%s\"; \"spoolguard help\" lists them\n", argv[1]);
+		fprintf(stderr,
+			"spoolguard: there is no verb \"%s\"; \"spoolguard help\" lists them\n",
+			argv[1]);
 		return CLI_USAGE;
 	}
 	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {

@@ -23,11 +23,13 @@ void aead_free(struct aead *aead);
 DEFINE_CLEANUP(struct aead *, aead_free)
 
 /* out may equal in. */
-must_check int aead_seal(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES], const void *associated,
-	size_t associated_bytes, const void *in, size_t bytes, void *out, uint8_t ret_tag[static AEAD_TAG_BYTES]);
+must_check int aead_seal(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES],
+	const void *associated, size_t associated_bytes, const void *in, size_t bytes, void *out,
+	uint8_t ret_tag[static AEAD_TAG_BYTES]);
 
 /* -EBADMSG if it does not authenticate; out is then zeros. */
-must_check int aead_open(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES], const void *associated,
-	size_t associated_bytes, const void *in, size_t bytes, void *out, const uint8_t tag[static AEAD_TAG_BYTES]);
+must_check int aead_open(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES],
+	const void *associated, size_t associated_bytes, const void *in, size_t bytes, void *out,
+	const uint8_t tag[static AEAD_TAG_BYTES]);
 
 #endif

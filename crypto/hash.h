@@ -25,7 +25,7 @@ must_check int hash_hmac_sha256(const struct secret *key, const void *data, size
 	uint8_t ret_mac[static SHA256_BYTES]);
 
 /* info names the use ("spoolguard map v1"); salt may be NULL with 0 bytes. */
-must_check int hash_hkdf_sha256(const struct secret *key, const void *salt, size_t salt_bytes, const char *info,
-	size_t out_bytes, struct secret **ret_key);
+must_check int hash_hkdf_sha256(const struct secret *key, const void *salt, size_t salt_bytes,
+	const char *info, size_t out_bytes, struct secret **ret_key);
 
 #endif

@@ -19,8 +19,9 @@ struct kdf_cost {
 
 #define KDF_ARGON2_SALT_BYTES 16
 
-must_check int kdf_argon2id(const struct secret *passphrase, const uint8_t salt[static KDF_ARGON2_SALT_BYTES],
-	struct kdf_cost cost, size_t out_bytes, struct secret **ret_key);
+must_check int kdf_argon2id(const struct secret *passphrase,
+	const uint8_t salt[static KDF_ARGON2_SALT_BYTES], struct kdf_cost cost, size_t out_bytes,
+	struct secret **ret_key);
 must_check int kdf_pbkdf2(const struct secret *passphrase, const void *salt, size_t salt_bytes,
 	struct kdf_cost cost, size_t out_bytes, struct secret **ret_key);
 

@@ -14,13 +14,15 @@
 #define SIGNATURE_BYTES	       64
 
 /* The seed is the private key.  The pair is tried (sign and verify) before it is returned. */
-must_check int signature_key_new(struct secret **ret_seed, uint8_t ret_public[static SIGNATURE_PUBLIC_BYTES]);
-must_check int signature_public(const struct secret *seed, uint8_t ret_public[static SIGNATURE_PUBLIC_BYTES]);
+must_check int signature_key_new(
+	struct secret **ret_seed, uint8_t ret_public[static SIGNATURE_PUBLIC_BYTES]);
+must_check int signature_public(
+	const struct secret *seed, uint8_t ret_public[static SIGNATURE_PUBLIC_BYTES]);
 must_check int signature_sign(const struct secret *seed, const void *message, size_t bytes,
 	uint8_t ret_signature[static SIGNATURE_BYTES]);
 
 /* -EBADMSG if it is not the key's signature of the message. */
-must_check int signature_verify(const uint8_t public_key[static SIGNATURE_PUBLIC_BYTES], const void *message,
-	size_t bytes, const uint8_t signature[static SIGNATURE_BYTES]);
+must_check int signature_verify(const uint8_t public_key[static SIGNATURE_PUBLIC_BYTES],
+	const void *message, size_t bytes, const uint8_t signature[static SIGNATURE_BYTES]);
 
 #endif

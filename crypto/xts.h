@@ -27,9 +27,9 @@ DEFINE_CLEANUP(struct xts *, xts_free)
  * one's is tweak, the following ones' grow by tweak_step (dm-crypt counts
  * 512-byte sectors: 8 for units of 4096).  out may equal in.
  */
-must_check int xts_encrypt(struct xts *xts, uint64_t tweak, uint64_t tweak_step, size_t unit_bytes, const void *in,
-	void *out, size_t bytes);
-must_check int xts_decrypt(struct xts *xts, uint64_t tweak, uint64_t tweak_step, size_t unit_bytes, const void *in,
-	void *out, size_t bytes);
+must_check int xts_encrypt(struct xts *xts, uint64_t tweak, uint64_t tweak_step, size_t unit_bytes,
+	const void *in, void *out, size_t bytes);
+must_check int xts_decrypt(struct xts *xts, uint64_t tweak, uint64_t tweak_step, size_t unit_bytes,
+	const void *in, void *out, size_t bytes);
 
 #endif

@@ -13,8 +13,9 @@
 #define JOURNAL_SHARE	   32u
 #define JOURNAL_BLOCKS_MIN 1024u /* what the kernel takes */
 #define JOURNAL_BLOCKS_MAX 16384u
-#define LAZY_BLOCKS	   (8ull << 18) /* from 8 GiB on, the kernel zeroes inode tables after mounting \
-					 */
+#define LAZY_BLOCKS                                                                                \
+	(8ull << 18) /* from 8 GiB on, the kernel zeroes inode tables after mounting               \
+		      */
 #define INODE_BYTES 256u
 
 static void set_features(struct ext2_super_block *super)

@@ -19,7 +19,9 @@ struct spool_port {
 	/* Retirement in place (residue_watch_*). */
 	int (*watch)(void *context, const struct extent_list *extents, uint64_t *ret_watch);
 	int (*unwatch)(void *context, uint64_t watch);
-	int (*condemn)(void *context, uint64_t watch, struct retirement *ret_retirement);
+	/* Ends the watches; one retirement for each; the passes of all share batches. */
+	int (*condemn)(void *context, const uint64_t *watches, size_t count,
+		struct retirement *ret_retirements);
 	/* One of many leads the file system's part of a barrier. */
 	int (*barrier_enter)(void *context, bool *ret_lead);
 	int (*barrier_leave)(void *context, bool done);

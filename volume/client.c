@@ -143,32 +143,45 @@ static void get_times(struct json_object *parameters, struct retirement *retirem
 			json_object_get_int64(json_object_array_get_idx(times, i));
 }
 
-int client_condemn(struct client *client, uint64_t watch, struct retirement *ret_retirement)
+static int get_retirement(struct json_object *p, struct retirement *ret_retirement)
 {
 	struct retirement done = {.requested_blocks = 0};
-	struct message answer;
 	uint64_t passes = 0;
-	int r = call(client, "Condemn", with_u64("watch", watch), &answer);
 
-	if (r >= 0) {
-		struct json_object *p = answer.parameters;
+	if (!message_get_u64(p, "requested", &done.requested_blocks) ||
+		!message_get_u64(p, "lost", &done.lost_blocks) ||
+		!message_get_u64(p, "not_owed", &done.not_owed_blocks) ||
+		!message_get_u64(p, "written", &done.written_blocks) ||
+		!message_get_u64(p, "durable", &done.durable_blocks) ||
+		!message_get_u64(p, "verified", &done.verified_blocks) ||
+		!message_get_u64(p, "refused", &done.refused_blocks) ||
+		!message_get_u64(p, "passes", &passes) || passes > SCHEME_PASSES_MAX ||
+		!message_get_u64(p, "epoch", &done.epoch))
+		return -EPROTO;
+	done.passes = (uint32_t)passes;
+	get_times(p, &done);
+	*ret_retirement = done;
+	return 0;
+}
 
-		if (!message_get_u64(p, "requested", &done.requested_blocks) ||
-			!message_get_u64(p, "lost", &done.lost_blocks) ||
-			!message_get_u64(p, "not_owed", &done.not_owed_blocks) ||
-			!message_get_u64(p, "written", &done.written_blocks) ||
-			!message_get_u64(p, "durable", &done.durable_blocks) ||
-			!message_get_u64(p, "verified", &done.verified_blocks) ||
-			!message_get_u64(p, "refused", &done.refused_blocks) ||
-			!message_get_u64(p, "passes", &passes) || passes > SCHEME_PASSES_MAX ||
-			!message_get_u64(p, "epoch", &done.epoch))
-			r = -EPROTO;
-		done.passes = (uint32_t)passes;
-		get_times(p, &done);
-	}
+int client_condemn(struct client *client, const uint64_t *watches, size_t count,
+	struct retirement *ret_retirements)
+{
+	struct json_object *in = json_object_new_object(), *list = json_object_new_array();
+	struct message answer;
+	int r;
+
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(list, json_object_new_uint64(watches[i]));
+	json_object_object_add(in, "watches", list);
+	r = call(client, "Condemn", in, &answer);
+	if (r >= 0 && (!json_object_object_get_ex(answer.parameters, "retirements", &list) ||
+			      !json_object_is_type(list, json_type_array) ||
+			      json_object_array_length(list) != count))
+		r = -EPROTO;
+	for (size_t i = 0; i < count && r >= 0; i++)
+		r = get_retirement(json_object_array_get_idx(list, i), &ret_retirements[i]);
 	message_done(&answer);
-	if (r >= 0)
-		*ret_retirement = done;
 	return r;
 }
 

@@ -27,8 +27,9 @@ must_check int client_status(struct client *client, struct json_object **ret_sta
 must_check int client_watch(
 	struct client *client, const struct extent_list *extents, uint64_t *ret_watch);
 must_check int client_unwatch(struct client *client, uint64_t watch);
-must_check int client_condemn(
-	struct client *client, uint64_t watch, struct retirement *ret_retirement);
+/* Ends the watches; one retirement for each. */
+must_check int client_condemn(struct client *client, const uint64_t *watches, size_t count,
+	struct retirement *ret_retirements);
 
 must_check int client_barrier_enter(struct client *client, bool *ret_lead);
 must_check int client_barrier_leave(struct client *client, bool done);

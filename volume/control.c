@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define THREAD_STACK_BYTES (256u << 10)
-#define WATCHES_MAX	   64 /* of one connection */
+#define WATCHES_MAX	   4096 /* of one connection */
 #define EXTENTS_MAX	   (1u << 17)
 #define PREFIX		   "io.spoolguard.volume."
 
@@ -40,7 +40,8 @@ struct watched {
 struct connection {
 	struct control *control;
 	struct channel *channel;
-	struct watched watches[WATCHES_MAX];
+	struct watched *watches; /* owned */
+	size_t watch_count;
 	uint64_t next_id;
 	bool leads;
 };
@@ -167,19 +168,42 @@ static int get_extents(struct json_object *in, struct extent_list *list)
 	return r;
 }
 
+/* A free place for a watch; the table grows up to WATCHES_MAX. */
+static int find_place(struct connection *connection, size_t *ret_place)
+{
+	size_t count = connection->watch_count;
+	struct watched *watches;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!connection->watches[i].watch) {
+			*ret_place = i;
+			return 0;
+		}
+	}
+	if (count >= WATCHES_MAX)
+		return -EMFILE;
+	watches = realloc(connection->watches, (count ? 2 * count : 16) * sizeof(*watches));
+	if (!watches)
+		return -ENOMEM;
+	memset(watches + count, 0, ((count ? 2 * count : 16) - count) * sizeof(*watches));
+	connection->watches = watches;
+	connection->watch_count = count ? 2 * count : 16;
+	*ret_place = count;
+	return 0;
+}
+
 static int method_watch(
 	struct connection *connection, struct json_object *in, struct json_object *out)
 {
 	struct extent_list blocks = {0};
-	struct watched *watched = NULL;
+	struct watched *watched;
+	size_t place;
 	int r;
 
-	for (size_t i = 0; i < WATCHES_MAX && !watched; i++) {
-		if (!connection->watches[i].watch)
-			watched = &connection->watches[i];
-	}
-	if (!watched)
-		return -EMFILE;
+	r = find_place(connection, &place);
+	if (r < 0)
+		return r;
+	watched = &connection->watches[place];
 	r = get_extents(in, &blocks);
 	if (r >= 0)
 		r = residue_watch_new(
@@ -193,14 +217,10 @@ static int method_watch(
 	return r;
 }
 
-static struct watched *find_watch(struct connection *connection, struct json_object *in)
+static struct watched *find_watch(struct connection *connection, int64_t id)
 {
-	uint64_t id;
-
-	if (!message_get_u64(in, "watch", &id))
-		return NULL;
-	for (size_t i = 0; i < WATCHES_MAX; i++) {
-		if (connection->watches[i].watch && connection->watches[i].id == id)
+	for (size_t i = 0; i < connection->watch_count; i++) {
+		if (connection->watches[i].watch && (int64_t)connection->watches[i].id == id)
 			return &connection->watches[i];
 	}
 	return NULL;
@@ -215,43 +235,100 @@ static void drop_watch(struct connection *connection, struct watched *watched)
 static int method_unwatch(
 	struct connection *connection, struct json_object *in, struct json_object *out)
 {
-	struct watched *watched = find_watch(connection, in);
+	struct watched *watched;
+	uint64_t id;
 
 	(void)out;
+	if (!message_get_u64(in, "watch", &id))
+		return -EBADMSG;
+	watched = find_watch(connection, (int64_t)id);
 	if (!watched)
 		return -ENOENT;
 	drop_watch(connection, watched);
 	return 0;
 }
 
+static struct json_object *describe_retirement(const struct retirement *done)
+{
+	struct json_object *out = json_object_new_object();
+	struct json_object *times = json_object_new_array();
+
+	add_u64(out, "requested", done->requested_blocks);
+	add_u64(out, "lost", done->lost_blocks);
+	add_u64(out, "not_owed", done->not_owed_blocks);
+	add_u64(out, "written", done->written_blocks);
+	add_u64(out, "durable", done->durable_blocks);
+	add_u64(out, "verified", done->verified_blocks);
+	add_u64(out, "refused", done->refused_blocks);
+	add_u64(out, "passes", done->passes);
+	add_u64(out, "epoch", done->epoch);
+	for (uint32_t i = 0; i < done->passes; i++)
+		json_object_array_add(times, json_object_new_int64(done->pass_durable_wall_s[i]));
+	json_object_object_add(out, "pass_times", times);
+	return out;
+}
+
+/* The watches that the call names, each once; all of them end with the call. */
+static int name_watches(struct connection *connection, struct json_object *in,
+	struct watched **named, size_t *ret_count)
+{
+	struct json_object *array, *id;
+	size_t count;
+
+	if (!json_object_object_get_ex(in, "watches", &array) ||
+		!json_object_is_type(array, json_type_array))
+		return -EBADMSG;
+	count = json_object_array_length(array);
+	if (count > connection->watch_count)
+		return -E2BIG;
+	for (size_t i = 0; i < count; i++) {
+		id = json_object_array_get_idx(array, i);
+		if (!json_object_is_type(id, json_type_int))
+			return -EBADMSG;
+		named[i] = find_watch(connection, json_object_get_int64(id));
+		if (!named[i])
+			return -ENOENT;
+		for (size_t j = 0; j < i; j++) {
+			if (named[j] == named[i])
+				return -EINVAL;
+		}
+	}
+	*ret_count = count;
+	return 0;
+}
+
 static int method_condemn(
 	struct connection *connection, struct json_object *in, struct json_object *out)
 {
-	struct watched *watched = find_watch(connection, in);
-	struct json_object *times;
-	struct retirement done;
-	int r;
+	size_t most = connection->watch_count ? connection->watch_count : 1, count = 0;
+	struct watched **named = calloc(most, sizeof(*named));
+	struct residue_watch **watches = calloc(most, sizeof(struct residue_watch *));
+	uint64_t *requested = calloc(most, sizeof(*requested));
+	struct retirement *done = calloc(most, sizeof(*done));
+	struct json_object *list;
+	int r = named && watches && requested && done ? 0 : -ENOMEM;
 
-	if (!watched)
-		return -ENOENT;
-	r = engine_retire(connection->control->engine, watched->watch, watched->blocks, &done);
-	drop_watch(connection, watched);
-	if (r < 0)
-		return r;
-	add_u64(out, "requested", done.requested_blocks);
-	add_u64(out, "lost", done.lost_blocks);
-	add_u64(out, "not_owed", done.not_owed_blocks);
-	add_u64(out, "written", done.written_blocks);
-	add_u64(out, "durable", done.durable_blocks);
-	add_u64(out, "verified", done.verified_blocks);
-	add_u64(out, "refused", done.refused_blocks);
-	add_u64(out, "passes", done.passes);
-	add_u64(out, "epoch", done.epoch);
-	times = json_object_new_array();
-	for (uint32_t i = 0; i < done.passes; i++)
-		json_object_array_add(times, json_object_new_int64(done.pass_durable_wall_s[i]));
-	json_object_object_add(out, "pass_times", times);
-	return 0;
+	if (r >= 0)
+		r = name_watches(connection, in, named, &count);
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		watches[i] = named[i]->watch;
+		requested[i] = named[i]->blocks;
+	}
+	if (r >= 0)
+		r = engine_retire(connection->control->engine, watches, requested, count, done);
+	if (r >= 0) {
+		list = json_object_new_array();
+		for (size_t i = 0; i < count; i++)
+			json_object_array_add(list, describe_retirement(&done[i]));
+		json_object_object_add(out, "retirements", list);
+	}
+	for (size_t i = 0; i < count; i++)
+		drop_watch(connection, named[i]);
+	free(named);
+	free(watches);
+	free(requested);
+	free(done);
+	return r;
 }
 
 /* --- barriers --- */
@@ -511,10 +588,11 @@ static void end_connection(struct connection *connection)
 {
 	struct control *control = connection->control;
 
-	for (size_t i = 0; i < WATCHES_MAX; i++) {
+	for (size_t i = 0; i < connection->watch_count; i++) {
 		if (connection->watches[i].watch)
 			drop_watch(connection, &connection->watches[i]);
 	}
+	free(connection->watches);
 	if (connection->leads)
 		engine_barrier_leave(control->engine, false);
 	channel_free(connection->channel);

@@ -7,7 +7,7 @@
  *
  *   Status() -> counts, debt, scheme, medium
  *   Serve()                        from now on writes are taken (see attach.c)
- *   Watch(extents) -> watch        Condemn(watch) -> retirement      Unwatch(watch)
+ *   Watch(extents) -> watch    Condemn(watches) -> retirements    Unwatch(watch)
  *   BarrierEnter() -> lead         BarrierLeave(done)                Barrier(all) -> epoch
  *   Trust()  Distrust()  AllowUnknownDiscards()  SettleUnknown()
  *   GetFingerprint() -> fingerprint  SetFingerprint(fingerprint)

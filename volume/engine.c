@@ -340,37 +340,68 @@ int engine_discard(struct engine *engine, struct extent at)
 
 /* --- control --- */
 
-int engine_retire(struct engine *engine, struct residue_watch *watch, uint64_t requested_blocks,
-	struct retirement *ret_retirement)
+/* Condemns each watch into a request of its own; the requests' lists are the caller's to free. */
+static int condemn_all(struct engine *engine, struct residue_watch *const *watches,
+	const uint64_t *requested_blocks, size_t count, struct retire_request *requests)
 {
-	struct retirement result = {.requested_blocks = requested_blocks};
-	struct retire_request request = {.result = &result};
-	uint64_t owed;
-	int r;
+	int r = 0;
 
-	if (!engine->residue)
-		return -EOPNOTSUPP;
-	r = residue_watch_condemn(engine->residue, watch, &request.owed, &result.lost_blocks);
-	if (r < 0)
-		goto out;
-	owed = extent_list_blocks(&request.owed);
-	result.not_owed_blocks = requested_blocks - result.lost_blocks - owed;
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		struct retirement *result = requests[i].result;
+
+		*result = (struct retirement){.requested_blocks = requested_blocks[i]};
+		r = residue_watch_condemn(
+			engine->residue, watches[i], &requests[i].owed, &result->lost_blocks);
+		result->not_owed_blocks = requested_blocks[i] - result->lost_blocks -
+					  extent_list_blocks(&requests[i].owed);
+	}
+	return r;
+}
+
+/* Hands the requests to the eraser's thread and waits for all of them: their memory is ours. */
+static int wait_for_requests(struct engine *engine, struct retire_request *requests, size_t count)
+{
+	int r = 0;
 
 	pthread_mutex_lock(&engine->lock);
-	result.epoch = engine->epoch;
-	if (owed > 0) {
-		request.next = engine->retirements;
-		engine->retirements = &request;
-		pthread_cond_signal(&engine->work);
-		while (!request.done)
+	for (size_t i = 0; i < count; i++) {
+		requests[i].result->epoch = engine->epoch;
+		requests[i].done = requests[i].owed.count == 0;
+		if (requests[i].done)
+			continue;
+		requests[i].next = engine->retirements;
+		engine->retirements = &requests[i];
+	}
+	pthread_cond_signal(&engine->work);
+	for (size_t i = 0; i < count; i++) {
+		while (!requests[i].done)
 			pthread_cond_wait(&engine->progress, &engine->lock);
-		r = request.error;
+		if (requests[i].error < 0)
+			r = requests[i].error;
 	}
 	pthread_mutex_unlock(&engine->lock);
+	return r;
+}
+
+int engine_retire(struct engine *engine, struct residue_watch *const *watches,
+	const uint64_t *requested_blocks, size_t count, struct retirement *ret_retirements)
+{
+	struct retire_request *requests;
+	int r;
+
+	if (!engine->residue || !engine->running)
+		return -EOPNOTSUPP;
+	requests = calloc(count ? count : 1, sizeof(*requests));
+	if (!requests)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		requests[i].result = &ret_retirements[i];
+	r = condemn_all(engine, watches, requested_blocks, count, requests);
 	if (r >= 0)
-		*ret_retirement = result;
-out:
-	extent_list_done(&request.owed);
+		r = wait_for_requests(engine, requests, count);
+	for (size_t i = 0; i < count; i++)
+		extent_list_done(&requests[i].owed);
+	free(requests);
 	return r;
 }
 

@@ -83,9 +83,12 @@ must_check int engine_discard(struct engine *engine, struct extent at);
 
 /* --- the control side; managed volumes only (-EOPNOTSUPP) --- */
 
-/* Condemns what is still watched, waits for its passes. */
-must_check int engine_retire(struct engine *engine, struct residue_watch *watch,
-	uint64_t requested_blocks, struct retirement *ret_retirement);
+/*
+ * Condemns what is still watched by each, waits for the passes; they share batches.
+ * requested_blocks and ret_retirements: one for each watch.  The watches stay the caller's.
+ */
+must_check int engine_retire(struct engine *engine, struct residue_watch *const *watches,
+	const uint64_t *requested_blocks, size_t count, struct retirement *ret_retirements);
 /* G3.  ret_epoch: of the last batch that it covers. */
 must_check int engine_barrier(struct engine *engine, uint64_t *ret_epoch);
 /* Also waits for the backlog. */

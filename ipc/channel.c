@@ -11,13 +11,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG	   128
-#define READ_BYTES 4096u
+#define BACKLOG	       128
+#define READ_BYTES     4096u
+#define CAPACITY_MOST  (MESSAGE_BYTES_MAX + 1u) /* the longest message and its NUL */
+#define KEPT_BYTES_MAX 65536u			/* a larger buffer is given back when it is empty */
 
 struct channel {
 	int fd;
-	char *buffer; /* what was received and not yet taken */
-	size_t used;
+	char *buffer; /* what was received and not yet taken: from first to end */
+	size_t first;
+	size_t end;
 	size_t capacity;
 };
 
@@ -76,6 +79,27 @@ int channel_connect(const char *path, struct channel **ret_channel)
 	return channel_new(fd, ret_channel);
 }
 
+/* A socket that nobody listens on was left by a process that died; anything else is not ours. */
+static int remove_dead(const struct sockaddr_un *address)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	if (lstat(address->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) >= 0 ||
+		errno == EAGAIN) /* alive, and has more callers than it takes */
+		return -EADDRINUSE;
+	if (errno != ECONNREFUSED)
+		return -errno;
+	return unlink(address->sun_path) < 0 ? -errno : 0;
+}
+
 int channel_listen(const char *path, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
@@ -89,7 +113,9 @@ int channel_listen(const char *path, int *ret_fd)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	unlink(path);
+	r = remove_dead(&address);
+	if (r < 0)
+		return r;
 	mask = umask(0177);
 	r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	umask(mask);
@@ -119,21 +145,41 @@ int channel_send(struct channel *channel, const char *text)
 	return 0;
 }
 
+/* Room for at least one byte more behind end. */
 static int make_room(struct channel *channel)
 {
 	size_t capacity = channel->capacity ? channel->capacity * 2 : READ_BYTES;
 	char *buffer;
 
-	if (channel->used < channel->capacity)
+	if (channel->first > 0) {
+		channel->end -= channel->first;
+		memmove(channel->buffer, channel->buffer + channel->first, channel->end);
+		channel->first = 0;
+	}
+	if (channel->end < channel->capacity)
 		return 0;
-	if (channel->used > MESSAGE_BYTES_MAX)
-		return -EMSGSIZE;
+	if (capacity > CAPACITY_MOST)
+		capacity = CAPACITY_MOST;
 	buffer = realloc(channel->buffer, capacity);
 	if (!buffer)
 		return -ENOMEM;
 	channel->buffer = buffer;
 	channel->capacity = capacity;
 	return 0;
+}
+
+/* The first bytes are a message that was taken, and its NUL. */
+static void drop(struct channel *channel, size_t bytes)
+{
+	channel->first += bytes;
+	if (channel->first < channel->end)
+		return;
+	channel->first = channel->end = 0;
+	if (channel->capacity > KEPT_BYTES_MAX) {
+		free(channel->buffer);
+		channel->buffer = NULL;
+		channel->capacity = 0;
+	}
 }
 
 static int wait_readable(int fd, uint64_t deadline_ns, int timeout_ms)
@@ -163,33 +209,34 @@ int channel_receive(struct channel *channel, int timeout_ms, struct message *ret
 	size_t looked = 0;
 
 	for (;;) {
-		char *end = channel->used > looked
-				    ? memchr(channel->buffer + looked, '\0', channel->used - looked)
-				    : NULL;
+		const char *text = channel->buffer + channel->first;
+		size_t bytes = channel->end - channel->first;
+		const char *end =
+			bytes > looked ? memchr(text + looked, '\0', bytes - looked) : NULL;
 		ssize_t n;
 		int r;
 
 		if (end) {
-			size_t bytes = (size_t)(end - channel->buffer);
-
-			r = message_decode(channel->buffer, bytes, ret_message);
-			channel->used -= bytes + 1;
-			memmove(channel->buffer, end + 1, channel->used);
+			bytes = (size_t)(end - text);
+			r = message_decode(text, bytes, ret_message);
+			drop(channel, bytes + 1);
 			return r;
 		}
-		looked = channel->used;
+		if (bytes > MESSAGE_BYTES_MAX)
+			return -EMSGSIZE;
+		looked = bytes;
 		r = make_room(channel);
 		if (r >= 0)
 			r = wait_readable(channel->fd, deadline, timeout_ms);
 		if (r < 0)
 			return r;
-		n = recv(channel->fd, channel->buffer + channel->used,
-			channel->capacity - channel->used, 0);
+		n = recv(channel->fd, channel->buffer + channel->end,
+			channel->capacity - channel->end, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n == 0 ? -ECONNRESET : -errno;
-		channel->used += (size_t)n;
+		channel->end += (size_t)n;
 	}
 }
 

@@ -3,8 +3,9 @@
  * channel.h - messages over a Unix stream socket, each ended by a NUL byte
  *
  * A peer that sends more than MESSAGE_BYTES_MAX without a NUL is cut off
- * (-EMSGSIZE); one that goes away gives -ECONNRESET.  Memory for one message in
- * each direction is all that a peer can make us use.
+ * (-EMSGSIZE, from then on always); one that goes away gives -ECONNRESET.  Memory
+ * for one message in each direction is all that a peer can make us use, and it is given
+ * back when the message was taken.
  * Threads: one caller at a time for each channel.
  */
 #ifndef SPOOLGUARD_IPC_CHANNEL_H
@@ -23,7 +24,8 @@ int channel_fd(const struct channel *channel);
 
 /* -ENOENT, -ECONNREFUSED: nobody is there. */
 must_check int channel_connect(const char *path, struct channel **ret_channel);
-/* A listening socket with mode 0600; a dead one in its place is removed. */
+/* A listening socket with mode 0600; a dead one in its place is removed.  -EADDRINUSE: a live one
+ * is there; -EEXIST: something that is no socket is. */
 must_check int channel_listen(const char *path, int *ret_fd);
 
 must_check int channel_send(struct channel *channel, const char *text);

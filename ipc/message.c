@@ -122,6 +122,9 @@ bool message_get_u64(struct json_object *parameters, const char *key, uint64_t *
 	if (!json_object_object_get_ex(parameters, key, &value) ||
 		!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
 		return false;
+	/* json-c makes the greatest number of whatever is greater: that one is not believed. */
+	if (json_object_get_uint64(value) == UINT64_MAX)
+		return false;
 	*ret_value = json_object_get_uint64(value);
 	return true;
 }

@@ -39,7 +39,7 @@ must_check int message_encode_reply(struct json_object *parameters, char **ret_t
 must_check int message_encode_error(
 	const char *error, struct json_object *parameters, char **ret_text);
 
-/* Fields of parameters: false if absent or of another type. */
+/* Fields of parameters: false if absent or of another type; numbers from 0 to 2^64 - 2. */
 bool message_get_u64(struct json_object *parameters, const char *key, uint64_t *ret_value);
 bool message_get_string(struct json_object *parameters, const char *key, const char **ret_value);
 bool message_get_bool(struct json_object *parameters, const char *key, bool *ret_value);

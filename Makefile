@@ -43,11 +43,11 @@ USES_cli        := volume spool overwrite keystore blockdev ipc crypto base
 
 PKGS_crypto     := libcrypto libsodium
 PKGS_ipc        := json-c
-PKGS_blockdev   :=
+PKGS_blockdev   := blkid
 PKGS_keystore   := libcryptsetup json-c
 PKGS_spool      := ext2fs com_err uuid
 PKGS_volume     := fuse3 libseccomp json-c libcap-ng
-PKGS_cli        := blkid json-c
+PKGS_cli        := json-c
 PKGS            := $(sort $(foreach f,$(FOLDERS),$(PKGS_$f)))
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount_table.h - what is mounted or swapped on, of this mount namespace
+ *
+ * Read anew from /proc at each call.  A mount in another namespace is not seen
+ * here; the kernel's own claim on the device (O_EXCL) covers it.
+ */
+#ifndef SPOOLGUARD_BLOCKDEV_MOUNT_TABLE_H
+#define SPOOLGUARD_BLOCKDEV_MOUNT_TABLE_H
+
+#include "base/macros.h"
+#include "blockdev/device_tree.h"
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/* Where one of these devices is mounted, and which of them.  False: nowhere that can be seen. */
+bool mount_table_find(
+	const struct device_set *set, dev_t *ret_device, char ret_where[static DEVICE_TEXT_BYTES]);
+
+/* The type of the file system with this number (st_dev), "fuse.spoolguard".  -ENOENT. */
+must_check int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes);
+
+/* The block device under the root directory, as far as there is one.  -ENOENT. */
+must_check int mount_table_root(dev_t *ret_device);
+
+/* True if one of these devices, or this file (may be NULL), is swap space in use. */
+bool mount_table_is_swap(const struct device_set *set, const struct stat *file);
+
+#endif

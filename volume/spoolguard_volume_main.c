@@ -184,7 +184,7 @@ static int start(const struct arguments *arguments, struct parts *parts, struct 
 int main(int argc, char **argv)
 {
 	struct problem problem = {""};
-	struct parts parts = {NULL};
+	struct parts parts = {0};
 	struct arguments arguments;
 	int r;
 

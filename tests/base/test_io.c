@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +100,7 @@ static void *drip(void *context)
 }
 
 static pthread_t writer;
-static volatile sig_atomic_t writing;
+static atomic_bool writing;
 
 static void *pester(void *context)
 {
@@ -119,11 +121,11 @@ START_TEST(signals_and_short_transfers_do_not_show)
 	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
 	writer = pthread_self();
-	writing = 1;
+	writing = true;
 	ck_assert_int_eq(pthread_create(&reader, NULL, drip, &ends[1]), 0);
 	ck_assert_int_eq(pthread_create(&pesterer, NULL, pester, NULL), 0);
 	ck_assert_int_eq(io_write(ends[0], sent, LARGE), 0);
-	writing = 0;
+	writing = false;
 	pthread_join(pesterer, NULL);
 	close(ends[0]);
 	pthread_join(reader, NULL);

@@ -1,23 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Spoolguard's build.  "make help" lists what it does.
+# Spoolguard's build.
+#
+#: make               the programs: build/spoolguard, build/spoolguard-volume
+#: make deps          installs what is missing (Debian, as root; else says what to do)
+#: make check         format, arrows between folders, licence lines, scripts, cppcheck
+#: make test          check, every unit test (also under sanitizers and valgrind), end to end
+#: make test ONLY=RE  only the items whose name matches, for example ONLY='base/|e2e/spool'
+#: make test SAN=thread | SAN=address,undefined       unit tests in such a build alone
+#: make valgrind      every unit test under valgrind
+#: make test-cross    unit tests of the pure parts on another architecture, under qemu-user
+#: make demo          a spool, a real printer program, real jobs, and what is left of them
+#: make bench         the benchmarks in bench/
+#: make install       [PREFIX=/usr/local] [DESTDIR=]; make uninstall
+#: make sbom          the libraries that the programs link, their versions and licences
+#: make clean
+#: Variables: CC, CFLAGS, LDFLAGS, OPT, BUILD, SAN=, CROSS=aarch64-linux-gnu-, MUTANTS=1, V=1, JOBS=2
 #
 # One archive per folder (build/lib/libNAME.a); a program or a test links the
 # archive of its folder and of the folders that its folder may use.  Tests are
-# found by their names: tests/FOLDER/test_*.c (Check) and tests/e2e/*.sh.
+# found by their names: tests/FOLDER/test_*.c (Check), tests/tools/test_*.sh and
+# tests/e2e/*.sh.  A build with other flags has a directory of its own below build/.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
+DESTDIR ?=
 BUILD   ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 AR      ?= ar
 CROSS   ?=
 SAN     ?=
 MUTANTS ?=
+ONLY    ?=
+JOBS    ?= 2
 ifneq ($(CROSS),)
 CC      := $(CROSS)gcc
 AR      := $(CROSS)ar
 BUILD   := build/cross-$(CROSS:-=)
+# Libraries of the other architecture: fetched by "make test-cross", nothing is installed.
+SYSROOT := $(abspath $(BUILD)/root)
+TRIPLET := $(CROSS:-=)
+export PKG_CONFIG_LIBDIR := $(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig
+export PKG_CONFIG_SYSROOT_DIR := $(SYSROOT)
+SANFLAGS := --sysroot=$(SYSROOT) -isystem $(SYSROOT)/usr/include/$(TRIPLET)
 endif
 ifneq ($(SAN),)
 comma   := ,
@@ -30,6 +57,7 @@ MUTFLAGS := -DSPOOLGUARD_MUTANTS
 endif
 
 # Which folder may use which: each folder's name, then what it links, nearest first.
+# tools/check-arrows.sh reads these lines and holds every #include against them.
 FOLDERS         := base crypto ipc blockdev keystore overwrite spool volume cli
 USES_base       :=
 USES_crypto     := base
@@ -41,6 +69,12 @@ USES_spool      := overwrite keystore blockdev crypto base
 USES_volume     := overwrite keystore blockdev ipc crypto base
 USES_cli        := volume spool overwrite keystore blockdev ipc crypto base
 
+# Headers that this folder alone may name, by their beginnings.
+OWNS_crypto     := openssl/ sodium
+OWNS_keystore   := libcryptsetup
+OWNS_spool      := ext2fs/ et/ uuid/
+OWNS_volume     := fuse seccomp cap-ng
+
 PKGS_crypto     := libcrypto libsodium
 PKGS_ipc        := json-c
 PKGS_blockdev   := blkid
@@ -50,8 +84,18 @@ PKGS_volume     := fuse3 libseccomp json-c libcap-ng
 PKGS_cli        := json-c
 PKGS            := $(sort $(foreach f,$(FOLDERS),$(PKGS_$f)))
 
-WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-	-Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough
+# What Debian calls it.  The first list is needed to build, the second by tests (without one of
+# these, what needs it is skipped and says so), the others by "make demo" and "make bench".
+DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libsodium-dev libcryptsetup-dev libext2fs-dev \
+	comerr-dev uuid-dev libblkid-dev libfuse3-dev libseccomp-dev libcap-ng-dev libjson-c-dev check
+DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2fsprogs fuse3 xfsprogs \
+	btrfs-progs f2fs-tools fdisk dmsetup fio jq util-linux mount python3 \
+	python3-cryptography qemu-user gcc-aarch64-linux-gnu procps
+DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript
+DEPS_BENCH := $(DEPS_DEMO) fio jq scrub nwipe qemu-utils dmsetup gnuplot-nox
+
+WARN := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough
 OPT  ?= -O2 -g
 CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
 	-DSPOOLGUARD_VERSION='"$(VERSION)"' -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pthread \
@@ -70,42 +114,123 @@ objs  = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$1))
 lib   = $(BUILD)/lib/lib$1.a
 libs  = $(call lib,$1) $(foreach u,$(USES_$1),$(call lib,$u))
 plibs = $(call pkg_libs,$(sort $(PKGS_$1) $(foreach u,$(USES_$1),$(PKGS_$u))))
+group = -Wl,--start-group $(filter %.a,$1) -Wl,--end-group
+
+# "make V=1" shows whole commands.
+run = $(if $(V),,@echo "  $1  $(patsubst $(BUILD)/%,%,$@)";)
 
 TESTS := $(foreach f,$(FOLDERS),$(wildcard tests/$f/test_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(TESTS))
 PROGRAMS := $(BUILD)/spoolguard $(BUILD)/spoolguard-volume
+C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) tests/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
+SCRIPTS := $(wildcard .ci/run bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
-.PHONY: all help clean tests
+.PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
+	test-now valgrind valgrind-now test-cross test-cross-now demo bench install uninstall sbom clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(PROGRAMS)
 
+help:
+	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(pkg_cflags) -MMD -MP -c -o $@ $<
+	$(call run,CC  )$(CC) $(CFLAGS_ALL) $(pkg_cflags) -MMD -MP -c -o $@ $<
+
+define archive
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call run,AR  )$(AR) rcs $@ $^
+endef
 
 define folder_rules
 $(call lib,$1): $(call objs,$1)
+	$$(archive)
+$(BUILD)/tests/$1/%: $(BUILD)/obj/tests/$1/%.o $(call lib,support) $(call libs,$1)
 	@mkdir -p $$(@D)
-	@rm -f $$@
-	$$(AR) rcs $$@ $$^
-$(BUILD)/tests/$1/%: tests/$1/%.c $(wildcard tests/support/*.c) $(call libs,$1)
-	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(pkg_cflags) $$(LDFLAGS_ALL) -MMD -MP -MF $$@.d -o $$@ $$(filter %.c,$$^) \
-		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(call plibs,$1) $$(call pkg_libs,check)
+	$$(call run,LINK)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $$(call group,$$^) \
+		$$(call plibs,$1) $$(call pkg_libs,check)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$f)))
 
+# What tests share: a test takes only those objects that it names.
+$(call lib,support): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
+	$(archive)
+
 $(BUILD)/spoolguard: $(BUILD)/obj/cli/spoolguard_main.o $(call libs,cli)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call plibs,cli)
+	$(call run,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call group,$^) $(call plibs,cli)
 
 $(BUILD)/spoolguard-volume: $(BUILD)/obj/volume/spoolguard_volume_main.o $(call libs,volume)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(call plibs,volume)
+	$(call run,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call group,$^) $(call plibs,volume)
 
 tests: $(TEST_PROGRAMS)
+
+deps:
+	@tools/deps.sh --needed $(DEPS_BUILD) --wanted $(DEPS_TEST) $(DEPS_DEMO)
+
+check: check-format check-arrows check-licences check-scripts check-c
+
+check-format:
+	@! tools/have.sh clang-format 14 || clang-format --dry-run -Werror $(C_FILES)
+
+check-arrows:
+	@tools/check-arrows.sh
+
+check-licences:
+	@tools/check-licences.sh $(C_FILES) $(SCRIPTS) $(wildcard tests/*/*.py tools/*.py) Makefile
+
+check-scripts:
+	@! tools/have.sh shellcheck || shellcheck -s bash -S warning -e SC1007,SC2034,SC2154 $(SCRIPTS)
+
+check-c:
+	@! tools/have.sh cppcheck || cppcheck -q -j $(JOBS) --std=c11 --error-exitcode=1 \
+		--enable=warning,performance,portability --suppressions-list=tools/cppcheck.txt \
+		--inline-suppr -I. -D_GNU_SOURCE $(filter %.c,$(C_FILES))
+
+# pkg-config is asked when this file is read: once deps has run, it has to be read again.
+test: deps
+	@$(MAKE) --no-print-directory test-now
+test-now:
+	@MAKE='$(MAKE)' JOBS=$(JOBS) ONLY='$(ONLY)' tools/run-tests.sh $(or $(SAN),all)
+
+valgrind: deps
+	@MAKE='$(MAKE)' JOBS=$(JOBS) ONLY='$(ONLY)' tools/run-tests.sh valgrind
+
+test-cross: deps
+	@MAKE='$(MAKE)' JOBS=$(JOBS) ONLY='$(ONLY)' tools/run-tests.sh cross
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@demo/demo.sh $(BUILD)
+
+bench:
+	@tools/deps.sh --needed $(DEPS_BUILD) --wanted $(DEPS_BENCH)
+	@$(MAKE) --no-print-directory all
+	@for b in $(filter-out %/lib.sh,$(wildcard bench/*.sh)); do \
+		[ ! -x $$b ] || BUILD=$(abspath $(BUILD)) $$b || exit 1; done
+
+bindir := $(DESTDIR)$(PREFIX)/bin
+libexecdir := $(DESTDIR)$(PREFIX)/libexec/spoolguard
+docdir := $(DESTDIR)$(PREFIX)/share/doc/spoolguard
+
+install: all
+	@[ -z "$(MUTANTS)$(SAN)$(CROSS)" ] || { echo "install: refused: this is a build for tests" >&2; exit 1; }
+	install -D -m 755 $(BUILD)/spoolguard $(bindir)/spoolguard
+	install -D -m 755 $(BUILD)/spoolguard-volume $(libexecdir)/spoolguard-volume
+	install -d $(docdir)
+	install -m 644 LICENSE $(wildcard *.md docs/*.md) $(docdir)
+
+uninstall:
+	rm -f $(bindir)/spoolguard $(libexecdir)/spoolguard-volume
+	rm -rf $(docdir)
+	-rmdir $(libexecdir)
+
+sbom: all
+	@tools/sbom.sh $(VERSION) $(PROGRAMS)
 
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/tests/*/*.d)

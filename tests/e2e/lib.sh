@@ -7,7 +7,7 @@
 build=${BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 sg=$build/spoolguard
-work=$(mktemp -d /var/tmp/spoolguard-e2e.XXXXXX)
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/sg-e2e.XXXXXX")
 image=$work/spool.img
 mount=$work/mnt
 pass=$work/passphrase

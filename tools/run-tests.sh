@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run-tests.sh - builds and runs tests, a line each, and says at the end how many passed
+#
+# usage: run-tests.sh all | plain | e2e | valgrind | cross | SANITIZERS...
+#
+#   all         the checks, both compilers, and every way of running a test
+#   SANITIZERS  unit tests in such a build: "thread", "address,undefined"
+#
+# A test passes with exit code 0 and is skipped with 77 (its last line says why).  It runs under
+# a time limit: 120 s, or what a line "Time limit: N s" among its first forty says.  A script
+# that has "Runs alone." there has the machine for itself.
+#
+# Environment
+#   ONLY   extended regular expression: items whose name does not match are left out
+#   JOBS   how many run at once (2)
+#   SMOKE  a pattern of unit tests: those that "all" also runs under valgrind
+#
+# What tests find in theirs
+#   SPOOLGUARD_CONFINE      the directory below which media must lie; TMPDIR is the same
+#   SPOOLGUARD_TEST_SCALE   "small" in builds and under tools that make everything slower
+#   BUILD                   the build directory, absolute
+#
+# Output of each item stays in build/test-logs/.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+make=${MAKE:-make}
+jobs=${JOBS:-2}
+only=${ONLY:-}
+smoke=${SMOKE:-^(base|ipc|overwrite)/}
+logs=$PWD/build/test-logs
+results=$logs/results
+export SPOOLGUARD_CONFINE=/var/tmp/spoolguard-test.$$
+export TMPDIR=$SPOOLGUARD_CONFINE
+unset MAKEFLAGS MAKELEVEL MFLAGS BUILD SAN CROSS MUTANTS ONLY # each build below names its own
+began=$SECONDS
+
+rm -rf "$logs"
+mkdir -p "$logs" "$SPOOLGUARD_CONFINE"
+: > "$results"
+
+# What tests left behind: nothing may stay, and what does is told (L1).
+left_behind() {
+	local at loop
+	findmnt -rno TARGET | grep -F "$SPOOLGUARD_CONFINE/" | sort -r | while read -r at; do
+		echo "still mounted: $at"
+		umount -l "$at"
+	done
+	losetup -nO NAME,BACK-FILE 2>/dev/null | grep -F "$SPOOLGUARD_CONFINE/" | while read -r loop at; do
+		echo "still attached: $loop to $at"
+		losetup -d "$loop"
+	done
+}
+clean_up() {
+	left_behind >/dev/null
+	chattr -R -f -i "$SPOOLGUARD_CONFINE"
+	rm -rf "$SPOOLGUARD_CONFINE"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+report() { # report VERDICT SECONDS LABEL NOTE [LOG]: one write, so that lines do not mix
+	local text
+	text=$(printf '%s %7.2f s  %s%s' "$1" "$2" "$3" "${4:+: $4}")
+	[ "$1" != FAIL ] || text+=$'\n'$(tail -n 40 "$5" | sed 's/^/        /')
+	printf '%s\n' "$text"
+	printf '%s\t%s\n' "$1" "$3" >> "$results"
+}
+
+run() { # run LABEL LIMIT-SECONDS COMMAND...
+	local label=$1 limit=$2 log start code took
+	shift 2
+	log=$logs/$(tr -c 'A-Za-z0-9._-' _ <<< "$label").log
+	start=$EPOCHREALTIME
+	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null
+	code=$?
+	took=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {print b - a}')
+	case $code in
+	0) report pass "$took" "$label" '' ;;
+	77) report skip "$took" "$label" "$(grep . "$log" | tail -n 1 | sed 's/^skipped: //')" ;;
+	124 | 137) report FAIL "$took" "$label" "not done within $limit s" "$log" ;;
+	*) report FAIL "$took" "$label" "exit code $code" "$log" ;;
+	esac
+	return $code
+}
+
+wanted() { [ -z "$only" ] || grep -qE "$only" <<< "$1"; }
+
+directory_of() { # the build directory of a way of running
+	case $1 in
+	plain | valgrind | e2e) echo build ;;
+	cross) echo build/cross-aarch64-linux-gnu ;;
+	*) echo "build/san-${1//,/-}" ;;
+	esac
+}
+label_of() { # label_of WAY NAME
+	[ "$1" = plain ] && echo "$2" || echo "$2 [$1]"
+}
+limit_of() { # limit_of FILE DEFAULT
+	local limit
+	limit=$(head -n 40 "$1" | sed -n 's/.*Time limit: \([0-9]*\) s.*/\1/p' | head -n 1)
+	echo "${limit:-$2}"
+}
+
+unit_sources() { # unit_sources WAY: the tests that are run so
+	local source name pattern=.
+	case $1 in
+	valgrind) [ "$what" = all ] && pattern=$smoke ;;
+	cross) pattern='^(base|crypto|ipc|blockdev|keystore|overwrite)/' ;;
+	esac
+	for source in tests/*/test_*.c; do
+		name=${source#tests/}
+		name=${name%.c}
+		grep -qE "$pattern" <<< "$name" && wanted "$(label_of "$1" "$name")" && echo "$source"
+	done
+}
+
+# The tools that stand before a test program.
+no_aslr=()
+setarch -R true 2>/dev/null && no_aslr=(setarch -R) # the thread sanitizer wants its addresses free
+memory_judge=(valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+	--show-leak-kinds=definite --num-callers=20)
+
+run_unit() { # run_unit WAY SOURCE
+	local way=$1 source=$2 name program limit before=()
+	name=${source#tests/}
+	name=${name%.c}
+	program=$(directory_of "$way")/tests/$name
+	limit=$(limit_of "$source" 120)
+	export CK_TIMEOUT_MULTIPLIER=5 CK_DEFAULT_TIMEOUT=10 SPOOLGUARD_TEST_SCALE=small
+	case $way in
+	plain)
+		unset SPOOLGUARD_TEST_SCALE
+		;;
+	valgrind)
+		before=("${memory_judge[@]}")
+		CK_TIMEOUT_MULTIPLIER=30 limit=$((limit * 2))
+		;;
+	cross)
+		before=(qemu-aarch64 -L "$(directory_of cross)/root")
+		CK_TIMEOUT_MULTIPLIER=30 limit=$((limit * 2))
+		;;
+	*)
+		export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+		export TSAN_OPTIONS=second_deadlock_stack=1
+		[[ $way == *thread* ]] && before=("${no_aslr[@]}")
+		CK_TIMEOUT_MULTIPLIER=15
+		;;
+	esac
+	if [ ! -x "$program" ]; then
+		echo "not built" > "$logs/none"
+		report FAIL 0 "$(label_of "$way" "$name")" "" "$logs/none"
+		return
+	fi
+	BUILD=$PWD/$(directory_of "$way") run "$(label_of "$way" "$name")" "$limit" "${before[@]}" "$program"
+}
+
+run_script() { # run_script SCRIPT DEFAULT-LIMIT
+	local name=${1#tests/}
+	wanted "${name%.sh}" || return
+	BUILD=$PWD/build run "${name%.sh}" "$(limit_of "$1" "$2")" "$1"
+}
+
+in_pool() { # in_pool COMMAND...: no more than $jobs at once
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+	"$@" &
+}
+
+build_way() { # build_way WAY: what its tests need
+	local command=("$make" -j "$jobs")
+	case $1 in
+	plain) command+=(BUILD=build all tests) ;;
+	valgrind) command+=(BUILD=build tests) ;;
+	e2e) command+=(BUILD=build all) ;;
+	cross) command=(tools/build-cross.sh aarch64-linux-gnu) ;;
+	*) command+=(SAN="$1" tests) ;;
+	esac
+	run "build [$1]" 600 "${command[@]}"
+}
+
+what=${1:?usage: run-tests.sh all | plain | e2e | valgrind | cross | SANITIZERS}
+if [ "$what" = all ]; then
+	ways=(plain 'address,undefined' thread valgrind)
+	with_e2e=1
+	wanted check && run check 300 "$make" check
+	wanted 'build [clang]' && run 'build [clang]' 600 "$make" -j "$jobs" CC=clang BUILD=build/clang all tests
+elif [ "$what" = e2e ]; then
+	ways=() with_e2e=1
+else
+	ways=("$@") with_e2e=
+fi
+
+for way in "${ways[@]}"; do
+	mapfile -t sources < <(unit_sources "$way")
+	[ ${#sources[@]} -gt 0 ] || continue
+	if [ "$way" = valgrind ] && ! command -v valgrind >/dev/null; then
+		report skip 0 "valgrind" "valgrind is not installed (make deps)"
+		continue
+	fi
+	build_way "$way"
+	[ $? = 77 ] && continue
+	for source in "${sources[@]}"; do in_pool run_unit "$way" "$source"; done
+	wait
+done
+
+if [ -n "$with_e2e" ]; then
+	scripts=()
+	for script in tests/tools/test_*.sh tests/e2e/*.sh; do
+		name=${script#tests/}
+		[ "$name" != e2e/lib.sh ] && wanted "${name%.sh}" && scripts+=("$script")
+	done
+	[ ${#scripts[@]} = 0 ] || [[ " ${ways[*]} " == *' plain '* && -z $only ]] || build_way e2e
+	for script in "${scripts[@]}"; do
+		head -n 40 "$script" | grep -q 'Runs alone\.' || in_pool run_script "$script" 300
+	done
+	wait
+	for script in "${scripts[@]}"; do
+		head -n 40 "$script" | grep -q 'Runs alone\.' && run_script "$script" 300
+	done
+fi
+
+left_behind > "$logs/left"
+[ ! -s "$logs/left" ] || report FAIL 0 "nothing is left behind" "" "$logs/left"
+
+count() { grep -c "^$1" "$results"; }
+if [ "$(count FAIL)" -gt 0 ]; then
+	echo "failed:"
+	sed -n 's/^FAIL\t/    /p' "$results"
+fi
+[ -s "$results" ] || { echo "tests: nothing matches ${only:-$what}"; exit 1; }
+echo "tests: $(count pass) passed, $(count FAIL) failed, $(count skip) skipped in $((SECONDS - began)) s"
+[ "$(count FAIL)" = 0 ]

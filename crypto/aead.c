@@ -47,6 +47,7 @@ int aead_seal(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES],
 	uint8_t ret_tag[static AEAD_TAG_BYTES])
 {
 	EVP_CIPHER_CTX *c = aead->seal;
+	uint8_t nothing_more[AEAD_TAG_BYTES]; /* GCM's last step writes no bytes */
 	int n = 0;
 
 	if (bytes > INT_MAX || associated_bytes > INT_MAX)
@@ -55,7 +56,7 @@ int aead_seal(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES],
 		(associated_bytes &&
 			EVP_EncryptUpdate(c, NULL, &n, associated, (int)associated_bytes) != 1) ||
 		(bytes && EVP_EncryptUpdate(c, out, &n, in, (int)bytes) != 1) ||
-		EVP_EncryptFinal_ex(c, (unsigned char *)out + bytes, &n) != 1 ||
+		EVP_EncryptFinal_ex(c, nothing_more, &n) != 1 ||
 		EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, AEAD_TAG_BYTES, ret_tag) != 1)
 		return -EIO;
 	return 0;
@@ -66,7 +67,8 @@ int aead_open(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES],
 	const uint8_t tag[static AEAD_TAG_BYTES])
 {
 	EVP_CIPHER_CTX *c = aead->open;
-	int n = 0;
+	uint8_t nothing_more[AEAD_TAG_BYTES];
+	int n = 0, r = 0;
 
 	if (bytes > INT_MAX || associated_bytes > INT_MAX)
 		return -EINVAL;
@@ -76,10 +78,10 @@ int aead_open(struct aead *aead, const uint8_t nonce[static AEAD_NONCE_BYTES],
 		(bytes && EVP_DecryptUpdate(c, out, &n, in, (int)bytes) != 1) ||
 		EVP_CIPHER_CTX_ctrl(
 			c, EVP_CTRL_GCM_SET_TAG, AEAD_TAG_BYTES, (void *)(uintptr_t)tag) != 1)
-		return -EIO;
-	if (EVP_DecryptFinal_ex(c, (unsigned char *)out + bytes, &n) != 1) {
-		secret_wipe(out, bytes);
-		return -EBADMSG;
-	}
-	return 0;
+		r = -EIO;
+	else if (EVP_DecryptFinal_ex(c, nothing_more, &n) != 1)
+		r = -EBADMSG;
+	if (r < 0 && bytes > 0)
+		secret_wipe(out, bytes); /* nobody uses what was not authenticated */
+	return r;
 }

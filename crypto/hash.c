@@ -8,11 +8,13 @@
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct hash {
 	EVP_MD_CTX *context;
+	bool finished;
 };
 
 int hash_new(struct hash **ret_hash)
@@ -32,6 +34,7 @@ int hash_new(struct hash **ret_hash)
 
 int hash_update(struct hash *hash, const void *data, size_t bytes)
 {
+	assert(!hash->finished);
 	return EVP_DigestUpdate(hash->context, data, bytes) == 1 ? 0 : -EIO;
 }
 
@@ -39,6 +42,8 @@ int hash_finish(struct hash *hash, uint8_t ret_digest[static SHA256_BYTES])
 {
 	unsigned int bytes = 0;
 
+	assert(!hash->finished);
+	hash->finished = true;
 	return EVP_DigestFinal_ex(hash->context, ret_digest, &bytes) == 1 && bytes == SHA256_BYTES
 		       ? 0
 		       : -EIO;
@@ -98,12 +103,14 @@ int hash_hkdf_sha256(const struct secret *key, const void *salt, size_t salt_byt
 	EVP_KDF *kdf;
 	int r;
 
+	if (secret_size(key) == 0 || out_bytes > HKDF_BYTES_MAX)
+		return -EINVAL;
 	r = secret_new(out_bytes, &out);
 	if (r < 0)
 		return r;
 	kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
-	r = context ? derive(context, key, salt, salt_bytes, info, out) : -ENOSYS;
+	r = context ? derive(context, key, salt, salt_bytes, info, out) : -EIO;
 	EVP_KDF_CTX_free(context);
 	EVP_KDF_free(kdf);
 	if (r < 0)

@@ -7,6 +7,14 @@
 #include <sodium.h>
 
 #define PBKDF2_ITERATIONS_MIN 1000u /* SP 800-132 5.2 */
+#define ARGON2_PASSES_MIN     1u
+#define ARGON2_MEMORY_KIB_MIN 8u /* RFC 9106 3.1: 8 KiB for each lane */
+
+_Static_assert(ARGON2_PASSES_MIN >= crypto_pwhash_argon2id_OPSLIMIT_MIN &&
+		       ARGON2_MEMORY_KIB_MIN * 1024 >= crypto_pwhash_argon2id_MEMLIMIT_MIN &&
+		       KDF_ARGON2_BYTES_MIN >= crypto_pwhash_argon2id_BYTES_MIN &&
+		       KDF_ARGON2_SALT_BYTES == crypto_pwhash_argon2id_SALTBYTES,
+	"what is accepted here is what libsodium accepts");
 
 int kdf_argon2id(const struct secret *passphrase, const uint8_t salt[static KDF_ARGON2_SALT_BYTES],
 	struct kdf_cost cost, size_t out_bytes, struct secret **ret_key)
@@ -16,6 +24,10 @@ int kdf_argon2id(const struct secret *passphrase, const uint8_t salt[static KDF_
 
 	if (!profile_allows_argon2id())
 		return -EPERM;
+	if (out_bytes < KDF_ARGON2_BYTES_MIN || out_bytes > UINT32_MAX ||
+		secret_size(passphrase) > UINT32_MAX || cost.iterations < ARGON2_PASSES_MIN ||
+		cost.memory_kib < ARGON2_MEMORY_KIB_MIN)
+		return -EINVAL;
 	r = secret_new(out_bytes, &key);
 	if (r < 0)
 		return r;
@@ -37,6 +49,9 @@ int kdf_pbkdf2(const struct secret *passphrase, const void *salt, size_t salt_by
 	if (cost.iterations < PBKDF2_ITERATIONS_MIN || cost.iterations > INT_MAX ||
 		salt_bytes > INT_MAX || out_bytes > INT_MAX || secret_size(passphrase) > INT_MAX)
 		return -EINVAL;
+	if (profile_current() == PROFILE_HCD_CPP &&
+		(salt_bytes < KDF_PBKDF2_SALT_APPROVED || out_bytes < KDF_PBKDF2_BYTES_APPROVED))
+		return -EPERM;
 	r = secret_new(out_bytes, &key);
 	if (r < 0)
 		return r;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/profile.h"
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/provider.h>
 #include <string.h>
 
 static enum profile current = PROFILE_STANDARD;
+static bool fips_was_enabled_here; /* by us, not by OpenSSL's configuration */
 
 const char *profile_name(enum profile profile)
 {
@@ -23,8 +26,63 @@ int profile_from_name(const char *name, enum profile *ret_profile)
 	return -EINVAL;
 }
 
+/* What this folder fetches from OpenSSL. */
+static bool algorithms_are_there(void)
+{
+	static const char *const ciphers[] = {"AES-256-XTS", "AES-256-GCM", "AES-256-CTR"};
+	static const char *const kdfs[] = {"HKDF", "PBKDF2"};
+	EVP_MD *digest = EVP_MD_fetch(NULL, "SHA256", NULL);
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_RAND *generator = EVP_RAND_fetch(NULL, "CTR-DRBG", NULL);
+	bool all = digest && mac && generator;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ciphers); i++) {
+		EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, ciphers[i], NULL);
+
+		all = all && cipher;
+		EVP_CIPHER_free(cipher);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(kdfs); i++) {
+		EVP_KDF *kdf = EVP_KDF_fetch(NULL, kdfs[i], NULL);
+
+		all = all && kdf;
+		EVP_KDF_free(kdf);
+	}
+	EVP_RAND_free(generator);
+	EVP_MAC_free(mac);
+	EVP_MD_free(digest);
+	return all;
+}
+
+/* Loading OpenSSL's configuration first: it says which providers are active. */
+static bool fips_provider_is_active(void)
+{
+	return OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) == 1 &&
+	       OSSL_PROVIDER_available(NULL, "fips") == 1;
+}
+
+/*
+ * An active provider is not yet the one that is fetched from: beside an active
+ * default provider only the property "fips=yes" decides (F1).
+ */
 int profile_set(enum profile profile)
 {
+	bool wanted = profile == PROFILE_HCD_CPP && fips_provider_is_active();
+
+	if (wanted && EVP_default_properties_is_fips_enabled(NULL) != 1) {
+		if (EVP_default_properties_enable_fips(NULL, 1) != 1)
+			return -ENOSYS;
+		fips_was_enabled_here = true;
+	} else if (!wanted && fips_was_enabled_here) {
+		if (EVP_default_properties_enable_fips(NULL, 0) != 1)
+			return -ENOSYS;
+		fips_was_enabled_here = false;
+	}
+	if (wanted && !algorithms_are_there()) {
+		if (fips_was_enabled_here && current != PROFILE_HCD_CPP)
+			fips_was_enabled_here = EVP_default_properties_enable_fips(NULL, 0) != 1;
+		return -ENOSYS;
+	}
 	current = profile;
 	return 0;
 }
@@ -39,12 +97,9 @@ bool profile_allows_argon2id(void)
 	return current != PROFILE_HCD_CPP;
 }
 
-/* A configured provider is one that OpenSSL's own configuration has activated: it is not loaded
- * behind its back. */
 bool profile_has_fips_provider(void)
 {
-	return OSSL_PROVIDER_available(NULL, "fips") == 1 &&
-	       EVP_default_properties_is_fips_enabled(NULL) == 1;
+	return fips_provider_is_active() && EVP_default_properties_is_fips_enabled(NULL) == 1;
 }
 
 const char *const *profile_caveats(void)
@@ -58,7 +113,10 @@ const char *const *profile_caveats(void)
 		"Ed25519 comes from libsodium, which is not a validated module";
 	static const char generator[] =
 		"random bytes come from the kernel's generator, which is not a validated module";
-	static const char *list[5];
+	static const char slot_generator[] =
+		"salts and split-key padding of key slots come from the kernel's generator, "
+		"through libcryptsetup: not a validated module";
+	static _Thread_local const char *list[5];
 	size_t count = 0;
 
 	if (!profile_has_fips_provider())
@@ -66,6 +124,8 @@ const char *const *profile_caveats(void)
 	if (profile_allows_argon2id()) {
 		list[count++] = argon;
 		list[count++] = generator;
+	} else {
+		list[count++] = slot_generator;
 	}
 	list[count++] = sodium;
 	list[count] = NULL;

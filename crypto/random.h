@@ -2,6 +2,9 @@
 /*
  * random.h - random bytes from the kernel's generator or, in a profile that
  * asks for it, OpenSSL's SP 800-90A DRBG
+ *
+ * Errors: -errno of getrandom; -EINVAL for more than INT_MAX bytes, -EIO if OpenSSL fails.
+ * Threads: any.
  */
 #ifndef SPOOLGUARD_CRYPTO_RANDOM_H
 #define SPOOLGUARD_CRYPTO_RANDOM_H

@@ -11,7 +11,6 @@
 
 struct secret {
 	size_t bytes;
-	size_t allocated;
 	uint8_t *at; /* sodium_malloc: guard pages on both sides, a canary in front */
 };
 
@@ -21,6 +20,18 @@ static bool sodium_is_ready;
 static void init(void)
 {
 	sodium_is_ready = sodium_init() >= 0;
+}
+
+/* sodium_malloc asks for both and does not say whether it got them: asking again does (S1). */
+static int keep_in_memory_only(void *at, size_t bytes)
+{
+	uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = (uintptr_t)at & ~(page_bytes - 1);
+	size_t span = (uintptr_t)at + bytes - first;
+
+	if (mlock(at, bytes) < 0 || madvise((void *)first, span, MADV_DONTDUMP) < 0)
+		return -ENOMEM;
+	return 0;
 }
 
 int secret_new(size_t bytes, struct secret **ret_secret)
@@ -35,13 +46,12 @@ int secret_new(size_t bytes, struct secret **ret_secret)
 	if (!secret)
 		return -ENOMEM;
 	secret->at = sodium_malloc(bytes);
-	/* sodium_malloc does not say whether its own mlock worked: locking again does (S1). */
-	if (!secret->at || mlock(secret->at, bytes) < 0) {
+	if (!secret->at || keep_in_memory_only(secret->at, bytes) < 0) {
 		sodium_free(secret->at);
 		free(secret);
 		return -ENOMEM;
 	}
-	secret->bytes = secret->allocated = bytes;
+	secret->bytes = bytes;
 	memset(secret->at, 0, bytes);
 	*ret_secret = secret;
 	return 0;
@@ -81,8 +91,8 @@ size_t secret_size(const struct secret *secret)
 
 void secret_truncate(struct secret *secret, size_t bytes)
 {
-	assert(bytes <= secret->allocated);
-	sodium_memzero(secret->at + bytes, secret->allocated - bytes);
+	assert(bytes <= secret->bytes);
+	sodium_memzero(secret->at + bytes, secret->bytes - bytes); /* S3 */
 	secret->bytes = bytes;
 }
 

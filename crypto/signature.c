@@ -30,6 +30,7 @@ int signature_sign(const struct secret *seed, const void *message, size_t bytes,
 	uint8_t public_key[SIGNATURE_PUBLIC_BYTES];
 	int r;
 
+	assert(secret_size(seed) == SIGNATURE_SEED_BYTES);
 	r = secret_new(crypto_sign_SECRETKEYBYTES, &full);
 	if (r < 0)
 		return r;
@@ -50,18 +51,19 @@ int signature_key_new(struct secret **ret_seed, uint8_t ret_public[static SIGNAT
 {
 	static const char trial[] = "pairwise consistency test";
 	_cleanup_secret_ struct secret *seed = NULL;
-	uint8_t signature[SIGNATURE_BYTES];
+	uint8_t public_key[SIGNATURE_PUBLIC_BYTES], signature[SIGNATURE_BYTES];
 	int r;
 
 	r = secret_new_random(SIGNATURE_SEED_BYTES, &seed);
 	if (r >= 0)
-		r = signature_public(seed, ret_public);
+		r = signature_public(seed, public_key);
 	if (r >= 0)
 		r = signature_sign(seed, trial, sizeof(trial), signature);
 	if (r >= 0)
-		r = signature_verify(ret_public, trial, sizeof(trial), signature);
+		r = signature_verify(public_key, trial, sizeof(trial), signature);
 	if (r < 0)
 		return r;
+	memcpy(ret_public, public_key, sizeof(public_key));
 	*ret_seed = seed;
 	seed = NULL;
 	return 0;

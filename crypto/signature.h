@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * signature.h - Ed25519 (RFC 8032) and the constant sizes that go with it
+ *
+ * A seed is SIGNATURE_SEED_BYTES.
+ * Errors: -ENOMEM; -EIO if the library fails; -EBADMSG where it is named.
+ * Threads: any.
  */
 #ifndef SPOOLGUARD_CRYPTO_SIGNATURE_H
 #define SPOOLGUARD_CRYPTO_SIGNATURE_H
@@ -13,7 +17,8 @@
 #define SIGNATURE_SEED_BYTES   32
 #define SIGNATURE_BYTES	       64
 
-/* The seed is the private key.  The pair is tried (sign and verify) before it is returned. */
+/* The seed is the private key.  The pair is tried (sign and verify) before it is returned:
+ * -EBADMSG if that fails. */
 must_check int signature_key_new(
 	struct secret **ret_seed, uint8_t ret_public[static SIGNATURE_PUBLIC_BYTES]);
 must_check int signature_public(

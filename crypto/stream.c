@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define STREAM_STEP_BYTES (1u << 20)
+#define AES_BLOCK_BYTES	  16u
 
 struct stream {
 	EVP_CIPHER_CTX *context;
@@ -39,25 +40,19 @@ void stream_free(struct stream *stream)
 }
 
 /* The counter block is big-endian (SP 800-38A): its low 64 bits count 16-byte blocks. */
-static void counter_at(uint64_t offset, uint8_t ret_counter[static 16])
+static void counter_at(uint64_t offset, uint8_t ret_counter[static AES_BLOCK_BYTES])
 {
-	uint64_t block = offset / 16;
+	uint64_t block = offset / AES_BLOCK_BYTES;
 
-	memset(ret_counter, 0, 16);
+	memset(ret_counter, 0, AES_BLOCK_BYTES);
 	for (unsigned int i = 0; i < 8; i++)
-		ret_counter[15 - i] = (uint8_t)(block >> (8 * i));
+		ret_counter[AES_BLOCK_BYTES - 1 - i] = (uint8_t)(block >> (8 * i));
 }
 
-int stream_generate(struct stream *stream, uint64_t offset, void *buf, size_t bytes)
+/* Encrypting zeros in place: what comes out is the key stream. */
+static int next_bytes(struct stream *stream, uint8_t *at, size_t bytes)
 {
-	uint8_t counter[16];
-	uint8_t *at = buf;
-
-	assert(offset % 16 == 0);
-	counter_at(offset, counter);
-	if (EVP_EncryptInit_ex(stream->context, NULL, NULL, NULL, counter) != 1)
-		return -EIO;
-	memset(buf, 0, bytes);
+	memset(at, 0, bytes);
 	while (bytes > 0) {
 		int some = bytes < STREAM_STEP_BYTES ? (int)bytes : (int)STREAM_STEP_BYTES;
 		int n = 0;
@@ -68,4 +63,18 @@ int stream_generate(struct stream *stream, uint64_t offset, void *buf, size_t by
 		bytes -= (size_t)n;
 	}
 	return 0;
+}
+
+int stream_generate(struct stream *stream, uint64_t offset, void *buf, size_t bytes)
+{
+	uint8_t counter[AES_BLOCK_BYTES], before[AES_BLOCK_BYTES];
+	int r;
+
+	counter_at(offset, counter);
+	if (EVP_EncryptInit_ex(stream->context, NULL, NULL, NULL, counter) != 1)
+		return -EIO;
+	r = next_bytes(stream, before, offset % AES_BLOCK_BYTES);
+	if (r >= 0)
+		r = next_bytes(stream, buf, bytes);
+	return r;
 }

@@ -107,8 +107,8 @@ static int run(struct xts *xts, enum direction direction, uint64_t tweak, uint64
 	int r = 0;
 
 	assert(unit_bytes >= 16 && unit_bytes <= XTS_UNIT_BYTES_MAX &&
-		unit_bytes % 16 == 0); /* X2 */
-	assert(bytes % unit_bytes == 0);
+		unit_bytes % 16 == 0);	 /* X2 */
+	assert(bytes % unit_bytes == 0); /* X3 */
 	context = borrow(xts, direction);
 	for (size_t at = 0; at < bytes && r >= 0; at += unit_bytes) {
 		int n = 0;

@@ -4,7 +4,10 @@
  *
  *   X1  The halves of the key differ (-EINVAL).
  *   X2  A data unit is 16 bytes to 16 MiB (2^20 AES blocks), whole blocks only here.
+ *   X3  A buffer is whole data units.
  *
+ * A tweak is a number below 2^64, little-endian in 16 bytes (dm-crypt's "plain64").
+ * Errors: -ENOMEM; -EIO if OpenSSL fails, and the output then holds nothing of use.
  * Threads: every call may come from any thread; contexts are pooled inside.
  */
 #ifndef SPOOLGUARD_CRYPTO_XTS_H
@@ -18,6 +21,7 @@
 
 struct xts;
 
+/* key: XTS_KEY_BYTES. */
 must_check int xts_new(const struct secret *key, struct xts **ret_xts);
 void xts_free(struct xts *xts);
 DEFINE_CLEANUP(struct xts *, xts_free)

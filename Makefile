@@ -126,7 +126,8 @@ C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) tests/*/*.[ch] bench/*.[ch] demo/*.[ch
 SCRIPTS := $(wildcard .ci/run bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
-	test-now valgrind valgrind-now test-cross test-cross-now demo bench install uninstall sbom clean
+	test-now valgrind test-cross demo bench install refuse-install uninstall \
+	sbom clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -215,12 +216,16 @@ bindir := $(DESTDIR)$(PREFIX)/bin
 libexecdir := $(DESTDIR)$(PREFIX)/libexec/spoolguard
 docdir := $(DESTDIR)$(PREFIX)/share/doc/spoolguard
 
-install: all
-	@[ -z "$(MUTANTS)$(SAN)$(CROSS)" ] || { echo "install: refused: this is a build for tests" >&2; exit 1; }
+# A build with mutants is known by a symbol, whatever directory it was made in.
+install: $(if $(MUTANTS)$(SAN)$(CROSS),refuse-install,all)
+	@! grep -q mutant_active $(PROGRAMS) || $(MAKE) --no-print-directory refuse-install
 	install -D -m 755 $(BUILD)/spoolguard $(bindir)/spoolguard
 	install -D -m 755 $(BUILD)/spoolguard-volume $(libexecdir)/spoolguard-volume
 	install -d $(docdir)
 	install -m 644 LICENSE $(wildcard *.md docs/*.md) $(docdir)
+
+refuse-install:
+	@echo "install: refused: this is a build for tests" >&2; exit 1
 
 uninstall:
 	rm -f $(bindir)/spoolguard $(libexecdir)/spoolguard-volume

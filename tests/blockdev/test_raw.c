@@ -6,6 +6,8 @@
  * path that is no medium, or somebody else's, is refused with a line that names
  * it.  Method: image files in a directory of their own, and, where this machine
  * lets us, a loop device that the test makes and takes down itself.
+ *
+ * Not under qemu-user: it asks the kernel about direct I/O and locks, which qemu-user does not pass on
  */
 #include "base/bytes.h"
 #include "base/io.h"

@@ -7,7 +7,7 @@
  * it.  Method: image files in a directory of their own, and, where this machine
  * lets us, a loop device that the test makes and takes down itself.
  *
- * Not under qemu-user: it asks the kernel about direct I/O and locks, which qemu-user does not pass on
+ * Not under qemu-user: it asks about direct I/O and locks, which do not pass through
  */
 #include "base/bytes.h"
 #include "base/io.h"

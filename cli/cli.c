@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -54,6 +57,21 @@ void cli_print_json(struct json_object *object)
 }
 
 /* --- passphrases --- */
+
+/*
+ * Also libcryptsetup's own copies of keys stay out of core dumps, and of swap where this process
+ * may lock memory.
+ */
+static void hold_secrets(void)
+{
+	struct rlimit limit;
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ||
+		(geteuid() != 0 && limit.rlim_cur != RLIM_INFINITY))
+		return; /* a limit that is too small would make later allocations fail instead */
+	(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
 
 /* Whatever happens, the terminal echoes again afterwards. */
 static struct termios terminal_before;
@@ -187,6 +205,7 @@ int cli_read_passphrase(const char *file, const char *prompt, bool confirm,
 	_cleanup_close_ int fd = -1;
 	int r;
 
+	hold_secrets();
 	if (!file)
 		return ask_terminal(prompt, confirm, ret_passphrase, reterr_problem);
 	fd = open_passphrase_file(file);
@@ -195,11 +214,11 @@ int cli_read_passphrase(const char *file, const char *prompt, bool confirm,
 			"passphrase file %s cannot be opened: %s; name a readable file, \"-\" for "
 			"standard input, or fd:N",
 			file, strerror(errno));
-	r = secret_read_fd(fd, KEYSTORE_PASSPHRASE_BYTES_MAX, &passphrase);
+	r = secret_read_fd(fd, KEYSTORE_KEY_FILE_BYTES_MAX, &passphrase);
 	if (r == -EFBIG)
 		return problem_set(reterr_problem, r,
-			"passphrase file %s is longer than %d bytes; use a shorter one", file,
-			KEYSTORE_PASSPHRASE_BYTES_MAX);
+			"passphrase file %s is longer than %u bytes; use a shorter one", file,
+			KEYSTORE_KEY_FILE_BYTES_MAX);
 	if (r < 0)
 		return problem_set(reterr_problem, r, "passphrase file %s cannot be read: %s", file,
 			strerror(-r));

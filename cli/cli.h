@@ -46,7 +46,7 @@ void cli_print_json(struct json_object *object);
 /*
  * A passphrase: from a file ("-" is standard input; "fd:N" a file descriptor), or NULL: asked for
  * at the terminal, twice if confirm.  One trailing newline is cut from what a terminal gives, none
- * from a file.
+ * from a file.  From the first call on the process is kept out of core dumps.
  */
 must_check int cli_read_passphrase(const char *file, const char *prompt, bool confirm,
 	struct secret **ret_passphrase, struct problem *reterr_problem);

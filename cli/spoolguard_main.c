@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const struct cli_verb *const verbs[] = {
+	&cli_verb_key,
 	&cli_verb_schemes,
 };
 

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keystore.c - format, open, check and unlock the LUKS2 header
+ * keystore.c - open, check and unlock the LUKS2 header; its token
  */
-#include "base/bytes.h"
 #include "keystore/keystore_impl.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "blockdev/raw.h"
 #include "keystore/token.h"
-#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#define METADATA_BYTES	      16384u /* each copy */
-#define CIPHER		      "aes"
-#define CIPHER_MODE	      "xts-plain64"
-#define VOLUME_KEY_BYTES      64
-#define ITERATION_MS_DEFAULT  2000u
-#define ARGON2_PASSES_TEST    4u
-#define PBKDF2_ITERATIONS_MIN 1000u
-#define SECTOR_BYTES	      512u
+#define FIRST_COPY_BYTES  (16ull << 20)	 /* where stock headers end, as a rule */
+#define HEADER_BYTES_MOST (136ull << 20) /* two copies of 4 MiB, 128 MiB of key slots */
+#define UNLOCKED_OPTIONS(only)                                                                     \
+	{                                                                                          \
+		.read_only = (only), .unlocked = true, .buffered = true,                           \
+		.block_bytes = BLOCK_BYTES                                                         \
+	}
 
 static void keep_error(int level, const char *message, void *context)
 {
@@ -26,8 +30,31 @@ static void keep_error(int level, const char *message, void *context)
 
 	if (level != CRYPT_LOG_ERROR)
 		return;
+	/* The one error that its number does not tell; others of the same call may follow it. */
+	if (strstr(message, "concurrent"))
+		keystore->raced = true;
 	snprintf(keystore->last_error, sizeof(keystore->last_error), "%s", message);
 	keystore->last_error[strcspn(keystore->last_error, "\n")] = '\0';
+}
+
+int keystore_explain(
+	struct keystore *keystore, int error, const char *what, struct problem *reterr_problem)
+{
+	bool raced = keystore->raced;
+
+	keystore->raced = false;
+	if (raced)
+		return problem_set(reterr_problem, -ESTALE,
+			"%s: another program changed its LUKS2 header at the same moment; nothing "
+			"was done, try again",
+			keystore->path);
+	return problem_set(reterr_problem, error, "%s: %s: %s", keystore->path, what,
+		keystore_detail(keystore, error));
+}
+
+const char *keystore_detail(const struct keystore *keystore, int error)
+{
+	return keystore->last_error[0] ? keystore->last_error : strerror(-error);
 }
 
 void keystore_free(struct keystore *keystore)
@@ -35,257 +62,176 @@ void keystore_free(struct keystore *keystore)
 	if (!keystore)
 		return;
 	crypt_free(keystore->cd);
+	io_closep(&keystore->copy_fd);
 	free(keystore->path);
 	free(keystore);
 }
 
-static int begin(const char *path, bool read_only, struct keystore **ret_keystore,
-	struct problem *reterr_problem)
+/* --- open --- */
+
+static uint64_t header_end(const struct keystore *keystore, uint64_t most)
 {
-	struct keystore *keystore = calloc(1, sizeof(*keystore));
+	return keystore->medium_bytes < most ? keystore->medium_bytes : most;
+}
+
+/* K4 */
+static int copy_header(struct keystore *keystore, int fd, char *ret_path, size_t path_bytes)
+{
+	keystore->copy_fd = memfd_create("spoolguard-header", MFD_CLOEXEC);
+	if (keystore->copy_fd < 0)
+		return -errno;
+	snprintf(ret_path, path_bytes, "/proc/self/fd/%d", keystore->copy_fd);
+	return keystore_medium_copy(
+		fd, keystore->copy_fd, 0, header_end(keystore, FIRST_COPY_BYTES));
+}
+
+static int begin_on(struct keystore *keystore, int fd, struct problem *reterr_problem)
+{
+	char copy_path[32];
+	struct stat st;
+	int r = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	keystore->device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+	keystore->inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino;
+	if (keystore->read_only)
+		r = copy_header(keystore, fd, copy_path, sizeof(copy_path));
+	if (r < 0)
+		return problem_set(reterr_problem, r, "%s: its header cannot be read: %s",
+			keystore->path, strerror(-r));
+
+	/* Without a device there is no log function of its own yet: nothing goes to the terminal.
+	 */
+	crypt_set_log_callback(NULL, keep_error, keystore);
+	r = crypt_init(&keystore->cd, keystore->read_only ? copy_path : keystore->path);
+	crypt_set_log_callback(NULL, NULL, NULL);
+	if (r < 0)
+		return problem_set(reterr_problem, r, "%s cannot be opened as a LUKS2 volume: %s",
+			keystore->path, keystore_detail(keystore, r));
+	crypt_set_log_callback(keystore->cd, keep_error, keystore);
+	crypt_set_rng_type(keystore->cd, CRYPT_RNG_URANDOM);
+	return 0;
+}
+
+static int begin_medium(const char *path, bool read_only, struct keystore **ret_keystore,
+	struct blockdev **ret_medium, struct problem *reterr_problem)
+{
+	const struct raw_options options = UNLOCKED_OPTIONS(read_only);
+	_cleanup_(keystore_freep) struct keystore *keystore = calloc(1, sizeof(*keystore));
+	_cleanup_(blockdev_closep) struct blockdev *medium = NULL;
 	int r;
 
 	if (!keystore)
 		return -ENOMEM;
 	keystore->read_only = read_only;
+	keystore->copy_fd = -1;
 	keystore->token_number = CRYPT_ANY_TOKEN;
 	keystore->path = strdup(path);
-	if (!keystore->path) {
-		keystore_free(keystore);
+	if (!keystore->path)
 		return -ENOMEM;
-	}
-	/* A log function without a device: what crypt_init says must not go to the terminal either.
-	 */
-	crypt_set_log_callback(NULL, keep_error, keystore);
-	r = crypt_init(&keystore->cd, path);
-	if (r < 0) {
-		problem_set(reterr_problem, r, "%s cannot be opened as a LUKS2 volume: %s", path,
-			strerror(-r));
-		crypt_set_log_callback(NULL, NULL, NULL);
-		keystore_free(keystore);
+	r = raw_open(path, &options, &medium, reterr_problem);
+	if (r < 0)
 		return r;
-	}
-	crypt_set_log_callback(NULL, NULL, NULL);
-	crypt_set_log_callback(keystore->cd, keep_error, keystore);
-	crypt_set_rng_type(keystore->cd, CRYPT_RNG_URANDOM);
+	keystore->medium_bytes = blockdev_bytes(medium);
+	r = begin_on(keystore, raw_fd(medium), reterr_problem);
+	if (r < 0)
+		return r;
 	*ret_keystore = keystore;
+	keystore = NULL;
+	*ret_medium = medium;
+	medium = NULL;
 	return 0;
 }
 
-int keystore_set_kdf(struct keystore *keystore, uint32_t memory_kib, uint32_t iteration_ms)
+int keystore_begin(const char *path, bool read_only, struct keystore **ret_keystore,
+	struct problem *reterr_problem)
 {
-	struct crypt_pbkdf_type pbkdf = {
-		.type = profile_allows_argon2id() ? CRYPT_KDF_ARGON2ID : CRYPT_KDF_PBKDF2,
-		.hash = "sha256",
-		.time_ms = iteration_ms ? iteration_ms : ITERATION_MS_DEFAULT,
-	};
+	_cleanup_(blockdev_closep) struct blockdev *medium = NULL;
 
-	if (profile_allows_argon2id()) {
-		pbkdf.max_memory_kb = memory_kib ? memory_kib : KEYSTORE_KDF_MEMORY_KIB_DEFAULT;
-		pbkdf.parallel_threads = 2;
-	}
-	if (iteration_ms ==
-		1) { /* quick, for tests: the least that libcryptsetup takes, and no benchmark */
-		pbkdf.flags = CRYPT_PBKDF_NO_BENCHMARK;
-		pbkdf.iterations =
-			profile_allows_argon2id() ? ARGON2_PASSES_TEST : PBKDF2_ITERATIONS_MIN;
-	}
-	return crypt_set_pbkdf_type(keystore->cd, &pbkdf);
+	return begin_medium(path, read_only, ret_keystore, &medium, reterr_problem);
 }
 
-/* --- K2: what may be opened --- */
-
-static int find_token(struct keystore *keystore, struct problem *reterr_problem)
+static int explain_load(
+	const struct keystore *keystore, int fd, int error, struct problem *reterr_problem)
 {
-	for (int i = 0; i < crypt_token_max(CRYPT_LUKS2); i++) {
-		const char *type = NULL, *json = NULL;
-		crypt_token_info info = crypt_token_status(keystore->cd, i, &type);
-		int r;
-
-		if (info != CRYPT_TOKEN_EXTERNAL_UNKNOWN && info != CRYPT_TOKEN_EXTERNAL)
-			continue;
-		if (!type || strcmp(type, TOKEN_TYPE) != 0 ||
-			crypt_token_json_get(keystore->cd, i, &json) < 0)
-			continue;
-		r = token_decode(json, &keystore->token);
-		if (r == -EPROTONOSUPPORT)
-			return problem_set(reterr_problem, r,
-				"%s was made by a newer version of spoolguard; use that version or "
-				"a newer one",
-				keystore->path);
-		if (r < 0)
-			return problem_set(reterr_problem, -EBADMSG,
-				"%s: the spoolguard token in its LUKS2 header is damaged; restore "
-				"the header from a backup",
-				keystore->path);
-		keystore->token_number = i;
-		return 0;
-	}
-	return 0;
-}
-
-static int check_cipher(struct keystore *keystore, struct problem *reterr_problem)
-{
-	const char *cipher = crypt_get_cipher(keystore->cd);
-	const char *mode = crypt_get_cipher_mode(keystore->cd);
-	int key_bytes = crypt_get_volume_key_size(keystore->cd);
-
-	if (!cipher || !mode || strcmp(cipher, CIPHER) != 0 || strcmp(mode, CIPHER_MODE) != 0)
+	switch (keystore_medium_trace(fd)) {
+	case KEYSTORE_TRACE_LUKS1:
 		return problem_set(reterr_problem, -EOPNOTSUPP,
-			"%s is encrypted with %s-%s; spoolguard opens aes-xts-plain64 only",
-			keystore->path, cipher ? cipher : "no cipher", mode ? mode : "no mode");
-	if (key_bytes != VOLUME_KEY_BYTES)
-		return problem_set(reterr_problem, -EOPNOTSUPP,
-			"%s has a %d-bit volume key; spoolguard opens aes-xts-plain64 with 512 "
-			"bits (AES-256) only",
-			keystore->path, key_bytes * 8);
-	return 0;
-}
-
-static int check_segment(struct keystore *keystore, struct problem *reterr_problem)
-{
-	struct crypt_params_integrity integrity = {0};
-	int sector_bytes = crypt_get_sector_size(keystore->cd);
-
-	if (sector_bytes != 512 && sector_bytes != 4096)
-		return problem_set(reterr_problem, -EOPNOTSUPP,
-			"%s has encryption sectors of %d bytes; spoolguard opens 512 and 4096",
-			keystore->path, sector_bytes);
-	if (crypt_get_integrity_info(keystore->cd, &integrity) == 0 && integrity.tag_size != 0)
-		return problem_set(reterr_problem, -EOPNOTSUPP,
-			"%s uses dm-integrity (%s); spoolguard opens volumes without integrity "
-			"tags only",
-			keystore->path, integrity.integrity ? integrity.integrity : "unnamed");
-	if (bytes_multiply(crypt_get_data_offset(keystore->cd), SECTOR_BYTES,
-		    &keystore->segment.data_offset_bytes) < 0)
+			"%s is a LUKS1 volume; spoolguard opens LUKS2 (\"cryptsetup convert --type "
+			"luks2\" makes one of it)",
+			keystore->path);
+	case KEYSTORE_TRACE_LUKS2:
+		if (error == -ENOMEM || error == -EBUSY || error == -EACCES || error == -EIO)
+			break;
 		return problem_set(reterr_problem, -EBADMSG,
-			"%s: the LUKS2 header's data offset is absurd", keystore->path);
-	keystore->segment.iv_offset = crypt_get_iv_offset(keystore->cd);
-	keystore->segment.sector_bytes = (uint32_t)sector_bytes;
-	return 0;
+			"%s: both copies of its LUKS2 header are damaged; restore the header from "
+			"a backup (key restore --force)",
+			keystore->path);
+	case KEYSTORE_TRACE_NONE:
+		return problem_set(reterr_problem, -ENODATA,
+			"%s has no LUKS2 header; check the path, or make a volume with "
+			"\"spoolguard format\"",
+			keystore->path);
+	}
+	return problem_set(reterr_problem, error, "%s: its LUKS2 header cannot be read: %s",
+		keystore->path, keystore_detail(keystore, error));
 }
 
-static int check_reencryption(struct keystore *keystore, struct problem *reterr_problem)
+/* A header that is longer than the part that was copied. */
+static int copy_rest(struct keystore *keystore, int fd)
 {
-	struct crypt_params_reencrypt params = {0};
-	crypt_reencrypt_info info = crypt_reencrypt_status(keystore->cd, &params);
+	uint64_t copy_bytes = 0, slots_bytes = 0, end;
 
-	if (info == CRYPT_REENCRYPT_NONE)
+	if (!keystore->read_only ||
+		crypt_get_metadata_size(keystore->cd, &copy_bytes, &slots_bytes) < 0)
 		return 0;
-	return problem_set(reterr_problem, -EINPROGRESS,
-		"%s: a re-encryption by cryptsetup is pending; finish it with \"cryptsetup "
-		"reencrypt --resume-only\" first",
-		keystore->path);
+	end = header_end(keystore, HEADER_BYTES_MOST);
+	if (2 * copy_bytes + slots_bytes <= FIRST_COPY_BYTES || end <= FIRST_COPY_BYTES)
+		return 0;
+	return keystore_medium_copy(fd, keystore->copy_fd, FIRST_COPY_BYTES, end);
 }
 
 int keystore_load(const char *path, bool read_only, struct keystore **ret_keystore,
 	struct problem *reterr_problem)
 {
-	struct keystore *keystore = NULL;
+	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
+	_cleanup_(blockdev_closep) struct blockdev *medium = NULL;
 	int r;
 
-	r = begin(path, read_only, &keystore, reterr_problem);
+	r = begin_medium(path, read_only, &keystore, &medium, reterr_problem);
 	if (r < 0)
 		return r;
 	r = crypt_load(keystore->cd, CRYPT_LUKS2, NULL);
-	if (r < 0) {
-		const char *detail = keystore->last_error[0] ? keystore->last_error : strerror(-r);
-
-		if (r != -EBUSY && r != -EACCES && r != -EPERM)
-			r = -ENODATA;
-		problem_set(reterr_problem, r,
-			"%s has no LUKS2 header that can be read (%s); restore the header from a "
-			"backup, or check the path",
-			path, detail);
-		keystore_free(keystore);
+	if (r < 0)
+		return explain_load(keystore, raw_fd(medium), r, reterr_problem);
+	r = copy_rest(keystore, raw_fd(medium));
+	if (r < 0)
+		return explain_load(keystore, raw_fd(medium), r, reterr_problem);
+	r = keystore_check(keystore, medium, reterr_problem);
+	if (r < 0)
 		return r;
-	}
-	r = check_reencryption(keystore, reterr_problem);
-	if (r >= 0)
-		r = check_cipher(keystore, reterr_problem);
-	if (r >= 0)
-		r = check_segment(keystore, reterr_problem);
-	if (r >= 0)
-		r = find_token(keystore, reterr_problem);
-	if (r < 0) {
-		keystore_free(keystore);
-		return r;
-	}
 	*ret_keystore = keystore;
+	keystore = NULL;
 	return 0;
 }
 
 int keystore_open(const char *path, bool read_only, struct keystore **ret_keystore,
 	struct problem *reterr_problem)
 {
-	return keystore_load(path, read_only, ret_keystore, reterr_problem);
-}
-
-/* --- format --- */
-
-static int write_header(struct keystore *keystore, const struct keystore_format_options *options,
-	const struct secret *volume_key, struct problem *reterr_problem)
-{
-	struct crypt_params_luks2 params = {
-		.sector_size = BLOCK_BYTES,
-		.data_alignment = 0,
-	};
-	int r;
-
-	r = keystore_set_kdf(keystore, options->kdf_memory_kib, options->kdf_iteration_ms);
-	if (r >= 0)
-		r = crypt_set_metadata_size(
-			keystore->cd, METADATA_BYTES, LAYOUT_SUPERBLOCK_BYTES - 2 * METADATA_BYTES);
-	if (r >= 0)
-		r = crypt_set_data_offset(keystore->cd, options->data_offset_bytes / SECTOR_BYTES);
-	if (r >= 0)
-		r = crypt_format(keystore->cd, CRYPT_LUKS2, CIPHER, CIPHER_MODE, NULL,
-			(const char *)secret_peek(volume_key), VOLUME_KEY_BYTES, &params);
-	if (r < 0)
-		return problem_set(reterr_problem, r,
-			"%s: the LUKS2 header could not be written: %s", keystore->path,
-			keystore->last_error[0] ? keystore->last_error : strerror(-r));
-	return 0;
-}
-
-int keystore_format(const char *path, const struct keystore_format_options *options,
-	const struct secret *passphrase, struct keystore **ret_keystore,
-	struct problem *reterr_problem)
-{
 	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
-	_cleanup_secret_ struct secret *volume_key = NULL;
-	struct keystore_token token = {
-		.present = true,
-		.version = TOKEN_VERSION,
-		.superblock_offset_bytes = LAYOUT_SUPERBLOCK_BYTES,
-		.profile = options->profile,
-		.filled_before = options->filled_before,
-		.key_generation = 1,
-	};
 	int r;
 
-	assert(options->data_offset_bytes > LAYOUT_SUPERBLOCK_BYTES &&
-		options->data_offset_bytes % BLOCK_BYTES == 0);
-	r = begin(path, false, &keystore, reterr_problem);
-	if (r >= 0)
-		r = secret_new_random(VOLUME_KEY_BYTES, &volume_key);
-	if (r >= 0)
-		r = write_header(keystore, options, volume_key, reterr_problem);
+	r = keystore_load(path, read_only, &keystore, reterr_problem);
 	if (r < 0)
 		return r;
-	r = crypt_keyslot_add_by_volume_key(keystore->cd, CRYPT_ANY_SLOT,
-		(const char *)secret_peek(volume_key), VOLUME_KEY_BYTES,
-		(const char *)secret_peek(passphrase), secret_size(passphrase));
-	if (r < 0)
-		return problem_set(reterr_problem, r,
-			"%s: the first key slot could not be written: %s", path,
-			keystore->last_error[0] ? keystore->last_error : strerror(-r));
-	snprintf(token.scheme, sizeof(token.scheme), "%s", options->scheme);
-	r = check_segment(keystore, reterr_problem);
-	if (r >= 0)
-		r = keystore_set_token(keystore, &token, reterr_problem);
-	if (r < 0)
-		return r;
+	if (keystore->medium_bytes <= keystore->segment.data_offset_bytes)
+		return problem_set(reterr_problem, -ENXIO,
+			"%s is %" PRIu64
+			" bytes long, but its header says that data begins at byte "
+			"%" PRIu64
+			": it was cut short, or is a header backup; restore the whole image",
+			path, keystore->medium_bytes, keystore->segment.data_offset_bytes);
 	*ret_keystore = keystore;
 	keystore = NULL;
 	return 0;
@@ -320,13 +266,46 @@ int keystore_set_token(struct keystore *keystore, const struct keystore_token *t
 	r = crypt_token_json_set(keystore->cd, keystore->token_number, json);
 	free(json);
 	if (r < 0)
-		return problem_set(reterr_problem, r,
-			"%s: the spoolguard token could not be written: %s", keystore->path,
-			keystore->last_error[0] ? keystore->last_error : strerror(-r));
+		return keystore_explain(
+			keystore, r, "the spoolguard token could not be written", reterr_problem);
 	keystore->token_number = r;
 	keystore->token = *token;
 	keystore->token.present = true;
+	keystore->token_lost = false;
 	return 0;
+}
+
+bool keystore_has_lost_token(const struct keystore *keystore)
+{
+	return keystore->token_lost;
+}
+
+int keystore_check_token(const struct keystore *keystore, struct problem *reterr_problem)
+{
+	if (!keystore->token_lost)
+		return 0;
+	return problem_set(reterr_problem, -ENOTUNIQ,
+		"%s has a residue map, but the spoolguard token was removed from its LUKS2 header: "
+		"what is done to its keys could not be recorded; attach once with --repair-token "
+		"to put it back",
+		keystore->path);
+}
+
+int keystore_repair_token(
+	struct keystore *keystore, const char *scheme, struct problem *reterr_problem)
+{
+	struct keystore_token token = {
+		.version = TOKEN_VERSION,
+		.superblock_offset_bytes = LAYOUT_SUPERBLOCK_BYTES,
+		.profile = profile_current(),
+		.filled_before = true,
+		.backups = 1,
+		/* Greater than any count of removals, however many tokens were lost before. */
+		.key_generation = (uint64_t)clock_wall_s(),
+	};
+
+	snprintf(token.scheme, sizeof(token.scheme), "%s", scheme);
+	return keystore_set_token(keystore, &token, reterr_problem);
 }
 
 /* --- unlock --- */
@@ -335,10 +314,10 @@ int keystore_unlock(struct keystore *keystore, const struct secret *passphrase, 
 	struct secret **ret_volume_key, int *ret_slot, struct problem *reterr_problem)
 {
 	_cleanup_secret_ struct secret *key = NULL;
-	size_t bytes = VOLUME_KEY_BYTES;
+	size_t bytes = KEYSTORE_VOLUME_KEY_BYTES;
 	int r;
 
-	r = secret_new(VOLUME_KEY_BYTES, &key);
+	r = secret_new(KEYSTORE_VOLUME_KEY_BYTES, &key);
 	if (r < 0)
 		return problem_set(reterr_problem, r,
 			"the volume key cannot be kept in locked memory; raise RLIMIT_MEMLOCK "
@@ -363,8 +342,8 @@ int keystore_unlock(struct keystore *keystore, const struct secret *passphrase, 
 	if (r < 0)
 		return problem_set(reterr_problem, r,
 			"%s: the volume key could not be unlocked: %s", keystore->path,
-			keystore->last_error[0] ? keystore->last_error : strerror(-r));
-	if (bytes != VOLUME_KEY_BYTES)
+			keystore_detail(keystore, r));
+	if (bytes != KEYSTORE_VOLUME_KEY_BYTES)
 		return problem_set(reterr_problem, -EOPNOTSUPP,
 			"%s: the volume key has %zu bits instead of 512", keystore->path,
 			bytes * 8);

@@ -3,190 +3,131 @@
  * keystore_backup.c - header backups: each one is a key that lies somewhere else
  *
  * A backup is recorded in the token before it is made, so that no crash leaves
- * one that the volume does not know of; the copy carries the record too.
- *
- * Restoring compares the two headers without a passphrase: the digest of the
- * volume key (salt, iterations, value) is the same if and only if the key is.
+ * one that the volume does not know of; the copy carries the record too.  It is
+ * written under another name and gets its own when it is durable: whoever finds
+ * the name finds a whole backup.
  */
-#include "keystore/keystore_impl.h"
 #include "base/io.h"
+#include "keystore/keystore_impl.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int sync_directory_of(const char *path)
+static int sync_path(const char *path, int flags)
 {
-	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
 
-	if (!copy)
-		return -ENOMEM;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int sync_file(const char *path)
+static int sync_directory_of(const char *path)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *copy = strdup(path);
 
-	if (fd < 0)
-		return -errno;
-	if (fchmod(fd, 0600) < 0 || fsync(fd) < 0)
-		return -errno;
-	return sync_directory_of(path);
+	return copy ? sync_path(dirname(copy), O_DIRECTORY) : -ENOMEM;
 }
 
-int keystore_backup(
-	struct keystore *keystore, const char *backup_path, struct problem *reterr_problem)
+/* A whole volume looks like its header backup, apart from the data behind it. */
+static bool is_backup_of(const struct keystore *keystore, const char *path)
+{
+	_cleanup_(keystore_freep) struct keystore *other = NULL;
+
+	return keystore_load(path, true, &other, NULL) >= 0 &&
+	       other->medium_bytes <= other->segment.data_offset_bytes &&
+	       strcmp(keystore_uuid(other), keystore_uuid(keystore)) == 0;
+}
+
+static int check_target(const struct keystore *keystore, const char *backup_path, bool force,
+	struct problem *reterr_problem)
+{
+	struct stat st;
+
+	if (lstat(backup_path, &st) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return problem_set(reterr_problem, -errno,
+			"%s: no header backup can be written there: %s", backup_path,
+			strerror(errno));
+	}
+	if (!force)
+		return problem_set(reterr_problem, -EEXIST,
+			"%s exists already; name a new file for the header backup (--force "
+			"replaces "
+			"an earlier backup of this volume)",
+			backup_path);
+	if (S_ISREG(st.st_mode) && is_backup_of(keystore, backup_path))
+		return 0;
+	return problem_set(reterr_problem, -EEXIST,
+		"%s exists and is not a header backup of %s; it is left alone, also with --force",
+		backup_path, keystore->path);
+}
+
+static int give_name(const char *partial, const char *backup_path, bool force)
+{
+	if (force)
+		return rename(partial, backup_path) < 0 ? -errno : 0;
+	if (renameat2(AT_FDCWD, partial, AT_FDCWD, backup_path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL) /* a file system that does not know the flag */
+		return -errno;
+	if (link(partial, backup_path) < 0)
+		return -errno;
+	(void)unlink(partial);
+	return 0;
+}
+
+static int write_backup(struct keystore *keystore, const char *backup_path, bool force)
+{
+	char partial[PATH_MAX];
+	int n, r;
+
+	n = snprintf(partial, sizeof(partial), "%s.partial-%ld", backup_path, (long)getpid());
+	if (n < 0 || (size_t)n >= sizeof(partial))
+		return -ENAMETOOLONG;
+	r = crypt_header_backup(keystore->cd, CRYPT_LUKS2, partial); /* mode 0400, O_EXCL */
+	if (r == -EEXIST)
+		return r;
+	if (r >= 0)
+		r = sync_path(partial, 0);
+	if (r >= 0)
+		r = give_name(partial, backup_path, force);
+	if (r < 0) {
+		(void)unlink(partial);
+		return r;
+	}
+	return sync_directory_of(backup_path);
+}
+
+int keystore_backup(struct keystore *keystore, const char *backup_path, bool force,
+	struct problem *reterr_problem)
 {
 	struct keystore_token token = keystore->token;
-	mode_t mask;
 	int r;
 
-	if (access(backup_path, F_OK) == 0)
-		return problem_set(reterr_problem, -EEXIST,
-			"%s exists already; name a new file for the header backup", backup_path);
+	r = keystore_check_token(keystore, reterr_problem);
+	if (r >= 0)
+		r = check_target(keystore, backup_path, force, reterr_problem);
+	if (r < 0)
+		return r;
 	if (token.present) {
-		token.backups++;
+		token.backups += token.backups < UINT32_MAX;
 		r = keystore_set_token(keystore, &token, reterr_problem);
 		if (r < 0)
 			return r;
 	}
-	mask = umask(0177);
-	r = crypt_header_backup(keystore->cd, CRYPT_LUKS2, backup_path);
-	umask(mask);
-	if (r >= 0)
-		r = sync_file(backup_path);
+	keystore->last_error[0] = '\0';
+	r = write_backup(keystore, backup_path, force);
 	if (r < 0)
 		return problem_set(reterr_problem, r,
 			"%s: the header backup could not be written: %s", backup_path,
-			keystore->last_error[0] ? keystore->last_error : strerror(-r));
-	return 0;
-}
-
-/* --- restore --- */
-
-/* The digest objects of the header's JSON, as text: equal if the volume keys are. */
-static char *digests_of(struct keystore *keystore)
-{
-	struct json_object *object, *digests, *entry, *value;
-	const char *json = NULL;
-	char *text = NULL;
-
-	if (crypt_dump_json(keystore->cd, &json, 0) < 0 || !json)
-		return NULL;
-	object = json_tokener_parse(json);
-	if (object && json_object_object_get_ex(object, "digests", &digests) &&
-		json_object_is_type(digests, json_type_object)) {
-		json_object_object_foreach(digests, key, digest)
-		{
-			(void)key;
-			entry = digest;
-			if (!text && json_object_object_get_ex(entry, "digest", &value))
-				text = strdup(json_object_get_string(value));
-		}
-	}
-	json_object_put(object);
-	return text;
-}
-
-/* "1, 4": slots in use in a and not in b; returns whether there are any. */
-static bool slots_only_in(
-	const struct keystore *a, const struct keystore *b, char *text, size_t text_bytes)
-{
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (int i = 0; i < KEYSTORE_SLOTS_MAX && used < text_bytes; i++) {
-		crypt_keyslot_info in_a = crypt_keyslot_status(a->cd, i),
-				   in_b = crypt_keyslot_status(b->cd, i);
-
-		if (in_a < CRYPT_SLOT_ACTIVE || in_b >= CRYPT_SLOT_ACTIVE)
-			continue;
-		used += (size_t)snprintf(
-			text + used, text_bytes - used, "%s%d", used ? ", " : "", i);
-	}
-	return used > 0;
-}
-
-static int compare(struct keystore *present, struct keystore *backup, const char *backup_path,
-	struct problem *reterr_problem)
-{
-	_cleanup_free_ char *ours = digests_of(present);
-	_cleanup_free_ char *theirs = digests_of(backup);
-	char revived[128], lost[128];
-
-	if (!ours || !theirs || strcmp(ours, theirs) != 0)
-		return problem_set(reterr_problem, -EKEYREJECTED,
-			"%s holds another volume key than %s: restoring it would make everything "
-			"on the volume unreadable "
-			"(--force restores it all the same)",
-			backup_path, present->path);
-	slots_only_in(backup, present, revived, sizeof(revived));
-	slots_only_in(present, backup, lost, sizeof(lost));
-	if (present->token.present && backup->token.key_generation < present->token.key_generation)
-		return problem_set(reterr_problem, -ESTALE,
-			"%s is older than the last removal or change of a key: restoring it would "
-			"revive old passphrases "
-			"(slots now unused: %s) and lose slots: %s (--force restores it all the "
-			"same)",
-			backup_path, revived[0] ? revived : "none", lost[0] ? lost : "none");
-	if (lost[0])
-		return problem_set(reterr_problem, -ESTALE,
-			"%s does not have the key slots %s that are in use now: restoring it would "
-			"lose them (--force "
-			"restores it all the same)",
-			backup_path, lost);
-	return 0;
-}
-
-int keystore_restore(
-	const char *path, const char *backup_path, bool force, struct problem *reterr_problem)
-{
-	_cleanup_(keystore_freep) struct keystore *present = NULL;
-	_cleanup_(keystore_freep) struct keystore *backup = NULL;
-	struct keystore bare = {.path = NULL};
-	int r;
-
-	r = keystore_load(backup_path, true, &backup, reterr_problem);
-	if (r < 0)
-		return r;
-	r = keystore_load(path, false, &present, NULL);
-	if (r < 0 && !force) {
-		struct problem why = {""};
-
-		r = keystore_load(path, false, &present, &why);
-		if (r < 0)
-			return problem_set(reterr_problem, r,
-				"%s: its present header cannot be read, so that nothing can be "
-				"compared (--force restores "
-				"%s all the same)",
-				path, backup_path);
-	}
-	if (present && !force) {
-		r = compare(present, backup, backup_path, reterr_problem);
-		if (r < 0)
-			return r;
-	}
-	if (present) {
-		r = crypt_header_restore(present->cd, CRYPT_LUKS2, backup_path);
-	} else {
-		r = crypt_init(&bare.cd, path);
-		if (r >= 0)
-			r = crypt_header_restore(bare.cd, CRYPT_LUKS2, backup_path);
-		crypt_free(bare.cd);
-	}
-	if (r < 0)
-		return problem_set(reterr_problem, r, "%s: the header could not be restored: %s",
-			path,
-			present && present->last_error[0] ? present->last_error : strerror(-r));
+			r == -ENOSPC ? strerror(ENOSPC) : keystore_detail(keystore, r));
 	return 0;
 }

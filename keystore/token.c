@@ -65,6 +65,23 @@ static bool get_u64(struct json_object *object, const char *key, uint64_t *ret_v
 	return errno == 0 && *end == '\0';
 }
 
+/* JSON strings may hold a zero byte; ours do not. */
+static bool get_scheme(struct json_object *object, char ret_scheme[static LAYOUT_SCHEME_BYTES])
+{
+	struct json_object *value;
+	const char *text;
+
+	if (!get(object, "scheme", json_type_string, &value))
+		return false;
+	text = json_object_get_string(value);
+	if (text[0] == '\0' || strlen(text) != (size_t)json_object_get_string_len(value) ||
+		strlen(text) >= LAYOUT_SCHEME_BYTES)
+		return false;
+	memset(ret_scheme, 0, LAYOUT_SCHEME_BYTES);
+	memcpy(ret_scheme, text, strlen(text));
+	return true;
+}
+
 static int decode_object(struct json_object *object, struct keystore_token *token)
 {
 	struct json_object *value;
@@ -84,10 +101,8 @@ static int decode_object(struct json_object *object, struct keystore_token *toke
 	if (!get_u64(object, "superblock_offset", &token->superblock_offset_bytes) ||
 		!get_u64(object, "key_generation", &token->key_generation))
 		return -EBADMSG;
-	if (!get(object, "scheme", json_type_string, &value) ||
-		json_object_get_string_len(value) >= (int)sizeof(token->scheme))
+	if (!get_scheme(object, token->scheme))
 		return -EBADMSG;
-	strcpy(token->scheme, json_object_get_string(value));
 	if (!get(object, "profile", json_type_string, &value) ||
 		profile_from_name(json_object_get_string(value), &token->profile) < 0)
 		return -EBADMSG;
@@ -117,6 +132,7 @@ int token_decode(const char *json, struct keystore_token *ret_token)
 	tokener = json_tokener_new_ex(TOKEN_DEPTH_MAX);
 	if (!tokener)
 		return -ENOMEM;
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	object = json_tokener_parse_ex(tokener, json, (int)bytes + 1);
 	r = object && json_object_is_type(object, json_type_object) ? decode_object(object, &token)
 								    : -EBADMSG;

@@ -112,15 +112,7 @@ static int find_map(struct engine *engine, const char *path, struct keystore *ke
 				"its LUKS2 header; attach once "
 				"with --repair-token to put it back",
 				path);
-		token = (struct keystore_token){
-			.version = 1,
-			.superblock_offset_bytes = LAYOUT_SUPERBLOCK_BYTES,
-			.profile = profile_current(),
-			.filled_before = true, /* not known any more: the worse is assumed */
-			.key_generation = 1,
-		};
-		snprintf(token.scheme, sizeof(token.scheme), "%s", scheme_default()->name);
-		r = keystore_set_token(keystore, &token, reterr_problem);
+		r = keystore_repair_token(keystore, scheme_default()->name, reterr_problem);
 		if (r < 0)
 			return r;
 	}

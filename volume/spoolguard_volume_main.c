@@ -24,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PASSPHRASE_BYTES_MAX KEYSTORE_PASSPHRASE_BYTES_MAX
+#define PASSPHRASE_BYTES_MAX KEYSTORE_KEY_FILE_BYTES_MAX
 
 struct arguments {
 	const char *path;

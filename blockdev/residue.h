@@ -196,6 +196,7 @@ void residue_get_fingerprint(
 void residue_set_fingerprint(
 	struct residue *residue, const uint8_t fingerprint[static RESIDUE_FINGERPRINT_BYTES]);
 /* Records that a sweep is owed, or was done.  Durable when it returns. */
+bool residue_is_sweep_owed(struct residue *residue);
 must_check int residue_set_sweep_owed(struct residue *residue, bool owed);
 must_check int residue_set_filesystem_expected(struct residue *residue, bool expected);
 

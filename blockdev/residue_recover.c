@@ -384,6 +384,16 @@ static int set_flag(struct residue *residue, bool *flag, bool value)
 	return residue_commit(residue, false);
 }
 
+bool residue_is_sweep_owed(struct residue *residue)
+{
+	bool owed;
+
+	pthread_mutex_lock(&residue->lock);
+	owed = residue->sweep_owed;
+	pthread_mutex_unlock(&residue->lock);
+	return owed;
+}
+
 int residue_set_sweep_owed(struct residue *residue, bool owed)
 {
 	return set_flag(residue, &residue->sweep_owed, owed);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "keystore/keystore.h"
@@ -47,6 +48,40 @@ void cli_warn(const char *format, ...)
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
 	fputc('\n', stderr);
+}
+
+void cli_add_u64(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+void cli_add_string(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}
+
+void cli_add_bool(struct json_object *object, const char *key, bool value)
+{
+	json_object_object_add(object, key, json_object_new_boolean(value));
+}
+
+struct json_object *cli_json(const char *name)
+{
+	struct json_object *object = json_object_new_object();
+	char schema[64];
+
+	snprintf(schema, sizeof(schema), "spoolguard.%s/1", name);
+	cli_add_string(object, "schema", schema);
+	return object;
+}
+
+bool cli_parse_size(
+	const struct cli_verb *verb, const char *option, const char *text, uint64_t *ret_bytes)
+{
+	if (bytes_parse_size(text, ret_bytes) >= 0)
+		return true;
+	cli_usage_error(verb, "%s: \"%s\" is no size (a number, then K, M, G or T)", option, text);
+	return false;
 }
 
 void cli_print_json(struct json_object *object)

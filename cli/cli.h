@@ -14,6 +14,8 @@
 #include "base/progress.h"
 #include "crypto/secret.h"
 #include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum cli_exit {
 	CLI_YES = 0,	     /* yes, done */
@@ -40,8 +42,17 @@ int cli_fail(const struct problem *problem, int error);
 int cli_usage_error(const struct cli_verb *verb, const char *format, ...) format_printf(2, 3);
 void cli_warn(const char *format, ...) format_printf(1, 2);
 
+void cli_add_u64(struct json_object *object, const char *key, uint64_t value);
+void cli_add_string(struct json_object *object, const char *key, const char *value);
+void cli_add_bool(struct json_object *object, const char *key, bool value);
+/* A new object with its "schema": "spoolguard.NAME/1". */
+struct json_object *cli_json(const char *name);
 /* Prints the object on one line and drops it. */
 void cli_print_json(struct json_object *object);
+
+/* "--size 10G" and the like.  False, and a usage error was printed, if text is no size. */
+must_check bool cli_parse_size(
+	const struct cli_verb *verb, const char *option, const char *text, uint64_t *ret_bytes);
 
 /*
  * A passphrase: from a file ("-" is standard input; "fd:N" a file descriptor), or NULL: asked for

@@ -8,6 +8,13 @@
 
 static const struct cli_verb *const verbs[] = {
 	&cli_verb_key,
+	&cli_verb_format,
+	&cli_verb_attach,
+	&cli_verb_detach,
+	&cli_verb_job,
+	&cli_verb_sweep,
+	&cli_verb_status,
+	&cli_verb_resize,
 	&cli_verb_schemes,
 };
 

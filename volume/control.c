@@ -130,7 +130,7 @@ static int method_status(
 	add_bool(out, "was_unclean", info.opened.was_unclean);
 	add_u64(out, "damaged_pages", info.opened.damaged_pages);
 	add_u64(out, "suspect_at_attach", info.opened.suspect_blocks);
-	add_bool(out, "sweep_owed", info.opened.sweep_owed);
+	add_bool(out, "sweep_owed", residue_is_sweep_owed(engine_residue(engine)));
 	add_bool(out, "filesystem_expected", info.opened.filesystem_expected);
 	add_map(engine, out);
 	return 0;

@@ -3,6 +3,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -132,6 +133,13 @@ static int allow_calls(void)
 	return r;
 }
 
+static bool may_lock_without_privilege(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+}
+
 int harden_late(struct problem *reterr_problem)
 {
 	int r;
@@ -140,6 +148,9 @@ int harden_late(struct problem *reterr_problem)
 		return problem_set(reterr_problem, -errno, "privileges cannot be given up: %s",
 			strerror(errno));
 	capng_clear(CAPNG_SELECT_BOTH);
+	/* Where the limit could not be lifted, this one capability is what keeps memory locked. */
+	if (!may_lock_without_privilege())
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_IPC_LOCK);
 	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
 		return problem_set(reterr_problem, -EPERM, "capabilities cannot be dropped");
 	if (HARDEN_SANITIZED)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * job_list.h - which files belong to which job
+ *
+ * From the command line (one job), or from a file with a line "ID<TAB>PATH" for each
+ * file; lines of one job need not adjoin.
+ */
+#ifndef SPOOLGUARD_CLI_JOB_LIST_H
+#define SPOOLGUARD_CLI_JOB_LIST_H
+
+#include "base/problem.h"
+#include <stddef.h>
+
+#define JOB_LIST_FILES_MAX 65536u
+#define JOB_ID_BYTES_MAX   255u
+
+struct job_entry {
+	char *id;   /* owned */
+	char *path; /* owned */
+	size_t job; /* index of the job: jobs are numbered as they first appear */
+};
+
+struct job_list {
+	struct job_entry *entries; /* owned */
+	size_t count;
+	size_t jobs;
+};
+
+void job_list_done(struct job_list *list);
+/* -EINVAL: an empty or too long id; -E2BIG; -ENOMEM. */
+must_check int job_list_add(struct job_list *list, const char *id, const char *path);
+/* file "-" is standard input.  -EINVAL: a line that is none, named by its number. */
+must_check int job_list_read(
+	struct job_list *list, const char *file, struct problem *reterr_problem);
+
+#endif

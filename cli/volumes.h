@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * volumes.h - finding the attached volume that a command is about
+ */
+#ifndef SPOOLGUARD_CLI_VOLUMES_H
+#define SPOOLGUARD_CLI_VOLUMES_H
+
+#include "base/problem.h"
+#include "volume/client.h"
+#include "volume/runtime.h"
+
+/* The mounted volume that the file (or, if there is none, its directory) lies on.  -ENODEV. */
+must_check int volumes_find_by_file(
+	const char *file, struct runtime_state *ret_state, struct problem *reterr_problem);
+
+/* The attached volume of that medium.  -ENODEV: it is not attached. */
+must_check int volumes_find_by_medium(
+	const char *path, struct runtime_state *ret_state, struct problem *reterr_problem);
+
+/* Its process.  -ESRCH: it is gone. */
+must_check int volumes_connect(const struct runtime_state *state, struct client **ret_client,
+	struct problem *reterr_problem);
+
+/* Fields of a status object; 0 or "" if absent. */
+uint64_t volumes_status_u64(struct json_object *status, const char *key);
+const char *volumes_status_string(struct json_object *status, const char *key);
+
+#endif

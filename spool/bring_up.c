@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spool/bring_up.h"
+#include "base/io.h"
+#include "blockdev/ext4_fingerprint.h"
+#include "spool/mount.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int read_first_block(
+	const char *device, uint8_t ret_block[static BLOCK_BYTES], struct problem *reterr_problem)
+{
+	_cleanup_close_ int fd = open(device, O_RDONLY | O_CLOEXEC | O_DIRECT);
+	_cleanup_free_ void *block = NULL;
+	int r;
+
+	if (fd < 0)
+		return problem_set(
+			reterr_problem, -errno, "%s cannot be read: %s", device, strerror(errno));
+	r = io_alloc(BLOCK_BYTES, &block);
+	if (r >= 0)
+		r = io_pread(fd, block, BLOCK_BYTES, 0);
+	if (r < 0)
+		return problem_set(
+			reterr_problem, r, "%s cannot be read: %s", device, strerror(-r));
+	memcpy(ret_block, block, BLOCK_BYTES);
+	return 0;
+}
+
+/* --- trust --- */
+
+/* Compares the superblock with what the volume saw of it last. */
+static int decide_trust(const struct spool_port *port, const struct bring_up_options *options,
+	struct bring_up_report *report, struct problem *reterr_problem)
+{
+	uint8_t now[RESIDUE_FINGERPRINT_BYTES], then[RESIDUE_FINGERPRINT_BYTES];
+	uint8_t block[BLOCK_BYTES];
+	int r;
+
+	r = read_first_block(options->device, block, reterr_problem);
+	if (r < 0)
+		return r;
+	report->has_filesystem = ext4_fingerprint(block, now);
+	r = port->get_fingerprint(port->context, then);
+	if (r < 0)
+		return r;
+	report->foreign_writes =
+		options->filesystem_expected && memcmp(now, then, sizeof(now)) != 0;
+	if (report->foreign_writes)
+		r = port->distrust(port->context);
+	report->sweep_owed = report->foreign_writes || options->sweep_owed ||
+			     options->was_unclean || options->damaged_pages > 0;
+	if (r >= 0)
+		r = port->trust(port->context);
+	return r;
+}
+
+/* --- sweep --- */
+
+static int run_e2fsck(const char *device, struct problem *reterr_problem)
+{
+	char program[] = "e2fsck", options[] = "-fn";
+	char *const argv[] = {program, options, (char *)(uintptr_t)device, NULL};
+	posix_spawn_file_actions_t actions;
+	int status = 0, r;
+	pid_t child;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	r = -posix_spawnp(&child, program, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (r < 0)
+		return problem_set(reterr_problem, r,
+			"e2fsck cannot be started (%s); without it nothing can be judged free: "
+			"install e2fsprogs",
+			strerror(-r));
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	return problem_set(reterr_problem, -EUCLEAN,
+		"the spool's file system is damaged, so nothing was judged free and nothing "
+		"erased; attach without --mount, run \"e2fsck -f\" on the device, detach, and "
+		"attach again");
+}
+
+static int hand_back(
+	const char *point, struct bring_up_report *report, struct problem *reterr_problem)
+{
+	_cleanup_close_ int fd = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return problem_set(reterr_problem, -errno, "%s: %s", point, strerror(errno));
+	return free_space_hand_back(fd, &report->free_space, reterr_problem);
+}
+
+/* Leaves the file system mounted at the private place. */
+static int sweep(const struct spool_port *port, const struct bring_up_options *options,
+	struct bring_up_report *report, struct problem *reterr_problem)
+{
+	const char *point = options->private_point;
+	int r;
+
+	r = mount_spool(options->device, point, false, reterr_problem);
+	if (r >= 0)
+		r = mount_end(point, reterr_problem);
+	if (r >= 0)
+		r = run_e2fsck(options->device, reterr_problem);
+	if (r >= 0)
+		r = port->allow_unknown_discards(port->context);
+	if (r >= 0)
+		r = mount_spool(options->device, point, false, reterr_problem);
+	if (r < 0)
+		return r;
+	r = hand_back(point, report, reterr_problem);
+	if (r >= 0)
+		r = port->settle_unknown(port->context);
+	if (r >= 0)
+		r = port->set_sweep_owed(port->context, false);
+	if (r < 0) {
+		if (mount_end(point, NULL) < 0)
+			return r;
+		return r;
+	}
+	report->swept = true;
+	report->sweep_owed = false;
+	return 0;
+}
+
+/* --- mounting --- */
+
+static int mount_in_place(const struct spool_port *port, const struct bring_up_options *options,
+	struct bring_up_report *report, struct problem *reterr_problem)
+{
+	int r;
+
+	r = mount_point_seal(options->mount_point, &report->sealed, reterr_problem);
+	if (r < 0)
+		return r;
+	if (!report->sweep_owed || !options->managed || options->read_only)
+		return mount_spool(
+			options->device, options->mount_point, options->read_only, reterr_problem);
+	r = sweep(port, options, report, reterr_problem);
+	if (r < 0)
+		return r;
+	r = mount_move(options->private_point, options->mount_point, reterr_problem);
+	if (r < 0 && mount_end(options->private_point, NULL) < 0)
+		return r;
+	return r;
+}
+
+int bring_up(const struct spool_port *port, const struct bring_up_options *options,
+	struct bring_up_report *ret_report, struct problem *reterr_problem)
+{
+	struct bring_up_report report = {.has_filesystem = false};
+	uint8_t block[BLOCK_BYTES], fingerprint[RESIDUE_FINGERPRINT_BYTES];
+	int r;
+
+	if (options->managed && !options->read_only) {
+		r = decide_trust(port, options, &report, reterr_problem);
+	} else {
+		r = read_first_block(options->device, block, reterr_problem);
+		report.has_filesystem = r >= 0 && ext4_fingerprint(block, fingerprint);
+	}
+	if (r < 0)
+		return r;
+	if (options->mount_point) {
+		if (!report.has_filesystem)
+			return problem_set(reterr_problem, -EMEDIUMTYPE,
+				"the volume holds no ext4 file system; attach it without --mount, "
+				"and make one on the device that is printed");
+		if (options->managed && !options->read_only && !options->filesystem_expected)
+			r = port->set_filesystem_expected(port->context, true);
+		if (r >= 0)
+			r = mount_in_place(port, options, &report, reterr_problem);
+		if (r < 0)
+			return r;
+	}
+	*ret_report = report;
+	return 0;
+}

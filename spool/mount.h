@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mount.h - an ext4 on a volume's block device, mounted as a spool must be
+ *
+ * nodev, nosuid, noexec, noatime, data=ordered, discard.  Online discard keeps the
+ * time short in which ext4 may reuse a freed block before the volume has heard of
+ * it; barriers never rely on it (free_space.h).
+ *
+ *   N1  The mount point underneath is an empty directory, mode 0000 and immutable, so
+ *       that nothing can print onto the bare disk when the volume is away.
+ */
+#ifndef SPOOLGUARD_SPOOL_MOUNT_H
+#define SPOOLGUARD_SPOOL_MOUNT_H
+
+#include "base/problem.h"
+#include <stdbool.h>
+
+/*
+ * Makes the mount point if it does not exist, and seals it (N1).  -ENOTDIR,
+ * -ENOTEMPTY, -EBUSY (something is mounted there).  *ret_sealed: false where the
+ * file system below has no immutable flag.
+ */
+must_check int mount_point_seal(
+	const char *point, bool *ret_sealed, struct problem *reterr_problem);
+
+must_check int mount_spool(
+	const char *device, const char *point, bool read_only, struct problem *reterr_problem);
+
+/* -EBUSY: names who holds it. */
+must_check int mount_end(const char *point, struct problem *reterr_problem);
+
+/* From one place to another, without an instant in which it is nowhere. */
+must_check int mount_move(const char *from, const char *to, struct problem *reterr_problem);
+
+#endif

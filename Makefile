@@ -20,7 +20,9 @@
 # One archive per folder (build/lib/libNAME.a); a program or a test links the
 # archive of its folder and of the folders that its folder may use.  Tests are
 # found by their names: tests/FOLDER/test_*.c (Check), tests/tools/test_*.sh and
-# tests/e2e/*.sh.  A build with other flags has a directory of its own below build/.
+# tests/e2e/*.sh.  A build with other flags has a directory of its own below build/;
+# with sanitizers or mutants it is a test build, which touches no medium outside of
+# /var/tmp or SPOOLGUARD_CONFINE.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -49,11 +51,11 @@ endif
 ifneq ($(SAN),)
 comma   := ,
 BUILD   := build/san-$(subst $(comma),-,$(SAN))
-SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+SANFLAGS := -DSPOOLGUARD_TEST_BUILD -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 ifneq ($(MUTANTS),)
 BUILD   := build/mutants
-MUTFLAGS := -DSPOOLGUARD_MUTANTS
+MUTFLAGS := -DSPOOLGUARD_MUTANTS -DSPOOLGUARD_TEST_BUILD
 endif
 
 # Which folder may use which: each folder's name, then what it links, nearest first.

@@ -25,6 +25,7 @@
 #
 # Output of each item stays in build/test-logs/.
 set -u
+shopt -s nullglob
 cd "$(dirname "$0")/.." || exit 2
 
 make=${MAKE:-make}

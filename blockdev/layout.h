@@ -26,6 +26,8 @@
 #define LAYOUT_SUPERBLOCK_BYTES (4ull << 20) /* byte offset: behind LUKS2 headers and key slots */
 #define LAYOUT_BLOCKS_PER_PAGE	7680	     /* 4 bits a block in 3840 bytes */
 #define LAYOUT_SCHEME_BYTES	32
+#define LAYOUT_SPARE_IV_OFFSET                                                                     \
+	(1ull << 60) /* the spare area's tweaks: far beyond any data segment's */
 
 struct layout {
 	uint8_t volume_id[LAYOUT_UUID_BYTES]; /* random, of this format */

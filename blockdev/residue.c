@@ -22,9 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The spare area's tweaks lie far beyond any data segment's. */
-#define SPARE_IV_OFFSET (1ull << 60)
-
 /* --- states --- */
 
 void residue_set_state(struct residue *residue, uint64_t block, enum block_state state)
@@ -73,8 +70,8 @@ static int stack_devices(struct residue *residue, uint64_t data_blocks)
 	r = window_new(parts->device, parts->layout->spare, &residue->spare_window);
 	if (r < 0)
 		return r;
-	return crypted_new(residue->spare_window, parts->volume_key, BLOCK_BYTES, SPARE_IV_OFFSET,
-		&residue->spare);
+	return crypted_new(residue->spare_window, parts->volume_key, BLOCK_BYTES,
+		LAYOUT_SPARE_IV_OFFSET, &residue->spare);
 }
 
 /* An attach begins: whatever happens from here on, the map does not say "detached in order". */

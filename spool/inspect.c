@@ -146,6 +146,12 @@ static int open_header(struct inspect *inspect, const char *path, const struct s
 			", which is no multiple of 4096; it cannot be inspected",
 			path, report->segment.data_offset_bytes);
 	inspect->data_first = report->segment.data_offset_bytes / BLOCK_BYTES;
+	if (blockdev_blocks(inspect->device) <= inspect->data_first)
+		return problem_set(reterr_problem, -ENXIO,
+			"%s is %" PRIu64
+			" bytes long, but its header says that data begins at byte %" PRIu64
+			": it was cut short; restore the whole image",
+			path, report->medium_bytes, report->segment.data_offset_bytes);
 	r = keystore_list(keystore, report->slots, &report->slot_count);
 	if (r >= 0)
 		r = keystore_unlock(
@@ -253,7 +259,7 @@ static int check_pages(struct inspect *inspect)
 static uint64_t blocks_without_map(const struct inspect *inspect)
 {
 	uint64_t device = blockdev_blocks(inspect->device);
-	uint64_t blocks = device > inspect->data_first ? device - inspect->data_first : 0;
+	uint64_t blocks = device - inspect->data_first;
 	uint64_t segment = inspect->report->segment.data_bytes / BLOCK_BYTES;
 
 	if (segment > 0 && segment < blocks)
@@ -276,11 +282,6 @@ static int open_map(struct inspect *inspect)
 	int r;
 
 	report->blocks = blocks_without_map(inspect);
-	if (report->blocks == 0)
-		inspect_reason(inspect,
-			"the medium is %" PRIu64 " bytes long, but its header says that data "
-			"begins at byte %" PRIu64 ": it was cut short; restore the whole image",
-			report->medium_bytes, report->segment.data_offset_bytes);
 	if (!report->has_layout)
 		return 0;
 	r = residue_open(&parts, &inspect->residue, &report->opened, &why);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spool/search.h"
+#include "base/utf8.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -51,35 +52,6 @@ void search_free(struct search *search)
 	free(search);
 }
 
-/* One code point of UTF-8, its length returned; 0 if it is none (RFC 3629). */
-static size_t decode_utf8(const uint8_t *at, size_t left, uint32_t *ret_point)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	uint32_t point;
-	size_t length;
-
-	if (at[0] < 0x80) {
-		*ret_point = at[0];
-		return 1;
-	}
-	length = at[0] >= 0xf0 && at[0] < 0xf8	 ? 4
-		 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
-		 : at[0] >= 0xc0 && at[0] < 0xe0 ? 2
-						 : 0;
-	if (length == 0 || length > left)
-		return 0;
-	point = at[0] & (0x7fu >> length);
-	for (size_t i = 1; i < length; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		point = point << 6 | (at[i] & 0x3fu);
-	}
-	if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
-		return 0;
-	*ret_point = point;
-	return length;
-}
-
 static size_t put_unit(uint8_t *to, uint32_t unit, bool big)
 {
 	to[big ? 0 : 1] = (uint8_t)(unit >> 8);
@@ -94,7 +66,7 @@ static size_t encode_utf16(const uint8_t *text, size_t bytes, bool big, uint8_t 
 	uint32_t point;
 
 	for (size_t at = 0; at < bytes; at += length) {
-		length = decode_utf8(text + at, bytes - at, &point);
+		length = utf8_decode(text + at, bytes - at, &point);
 		if (length == 0)
 			return 0;
 		if (point >= 0x10000) {

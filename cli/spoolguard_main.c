@@ -15,6 +15,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_sweep,
 	&cli_verb_status,
 	&cli_verb_resize,
+	&cli_verb_inspect,
 	&cli_verb_schemes,
 };
 

@@ -260,10 +260,7 @@ static uint64_t blocks_without_map(const struct inspect *inspect)
 {
 	uint64_t device = blockdev_blocks(inspect->device);
 	uint64_t blocks = device - inspect->data_first;
-	uint64_t segment = inspect->report->segment.data_bytes / BLOCK_BYTES;
 
-	if (segment > 0 && segment < blocks)
-		blocks = segment;
 	if (inspect->report->has_layout && inspect->layout.data_blocks_most < blocks)
 		blocks = inspect->layout.data_blocks_most;
 	return blocks;

@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/volume_port.h"
+#include "cli/volumes.h"
 #include "spool/bring_up.h"
 #include "spool/mount.h"
 #include "volume/attach.h"
@@ -108,6 +109,8 @@ static int get_options(struct client *client, const struct arguments *arguments,
 		.device = state->device,
 		.mount_point = mount_point,
 		.private_point = private_point,
+		.blocks = volumes_status_u64(status, "blocks") *
+			  volumes_status_u64(status, "block_bytes") / BLOCK_BYTES,
 		.read_only = arguments->options.read_only,
 		.managed = FLAG("managed"),
 		.was_unclean = FLAG("was_unclean"),
@@ -164,6 +167,8 @@ static void warn(const struct arguments *arguments, const struct bring_up_report
 		cli_warn("%s lies on a file system without the immutable flag: when the volume is "
 			 "away, root can write to the bare directory",
 			arguments->mount);
+	if (report->warning.text[0])
+		cli_warn("%s", report->warning.text);
 }
 
 static int make_private_point(const char *uuid, char path[static RUNTIME_PATH_BYTES])

@@ -4,6 +4,7 @@
  */
 #include "base/bytes.h"
 #include "blockdev/ext4_fingerprint.h"
+#include "blockdev/guard.h"
 #include "cli/cli.h"
 #include "overwrite/sanitizing.h"
 #include "spool/ext4_make.h"
@@ -181,9 +182,27 @@ static void print(const struct arguments *arguments, const struct volume_format_
 		       "attached here cannot be noticed\n");
 }
 
+/* May the path be destroyed, and does it hold something that would be lost? */
+static int check_path(
+	const struct arguments *arguments, struct guard_report *ret_report, struct problem *problem)
+{
+	const struct guard_options options = {.destroy = true, .may_create = true};
+	int r;
+
+	r = guard_check(arguments->path, &options, ret_report, problem);
+	if (r < 0)
+		return r;
+	if (ret_report->holds[0] && !arguments->force)
+		return problem_set(problem, -EEXIST,
+			"%s holds %s, which would be lost; give --force to format it all the same",
+			arguments->path, ret_report->holds);
+	return 0;
+}
+
 static int run(int argc, char **argv)
 {
 	_cleanup_secret_ struct secret *passphrase = NULL;
+	struct guard_report checked;
 	struct volume_format_report report;
 	struct problem problem = {""};
 	struct arguments arguments;
@@ -192,11 +211,13 @@ static int run(int argc, char **argv)
 	r = parse(argc, argv, &arguments);
 	if (r != 0)
 		return r;
-	r = profile_set(arguments.options.profile);
-	if (r < 0)
-		return cli_fail(&problem, r);
-	r = cli_read_passphrase(
-		arguments.passphrase_file, "New passphrase", true, &passphrase, &problem);
+	r = check_path(&arguments, &checked, &problem);
+	arguments.options.checked = &checked;
+	if (r >= 0)
+		r = profile_set(arguments.options.profile);
+	if (r >= 0)
+		r = cli_read_passphrase(
+			arguments.passphrase_file, "New passphrase", true, &passphrase, &problem);
 	if (r >= 0)
 		r = volume_format(
 			arguments.path, &arguments.options, passphrase, &report, &problem);

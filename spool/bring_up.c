@@ -2,6 +2,7 @@
 #include "spool/bring_up.h"
 #include "base/io.h"
 #include "blockdev/ext4_fingerprint.h"
+#include "spool/ext4_check.h"
 #include "spool/mount.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -37,21 +38,16 @@ static int read_first_block(
 
 /* Compares the superblock with what the volume saw of it last. */
 static int decide_trust(const struct spool_port *port, const struct bring_up_options *options,
-	struct bring_up_report *report, struct problem *reterr_problem)
+	const uint8_t now[static RESIDUE_FINGERPRINT_BYTES], struct bring_up_report *report)
 {
-	uint8_t now[RESIDUE_FINGERPRINT_BYTES], then[RESIDUE_FINGERPRINT_BYTES];
-	uint8_t block[BLOCK_BYTES];
+	uint8_t then[RESIDUE_FINGERPRINT_BYTES];
 	int r;
 
-	r = read_first_block(options->device, block, reterr_problem);
-	if (r < 0)
-		return r;
-	report->has_filesystem = ext4_fingerprint(block, now);
 	r = port->get_fingerprint(port->context, then);
 	if (r < 0)
 		return r;
 	report->foreign_writes =
-		options->filesystem_expected && memcmp(now, then, sizeof(now)) != 0;
+		options->filesystem_expected && memcmp(now, then, sizeof(then)) != 0;
 	if (report->foreign_writes)
 		r = port->distrust(port->context);
 	report->sweep_owed = report->foreign_writes || options->sweep_owed ||
@@ -137,6 +133,23 @@ static int sweep(const struct spool_port *port, const struct bring_up_options *o
 
 /* --- mounting --- */
 
+static int check_filesystem(const uint8_t block[static BLOCK_BYTES], uint64_t blocks,
+	struct bring_up_report *report, struct problem *reterr_problem)
+{
+	struct ext4_report ext4;
+	int r;
+
+	r = ext4_check_superblock(block, blocks, &ext4, reterr_problem);
+	if (r < 0)
+		return r;
+	if (!ext4.is_ext4)
+		return problem_set(reterr_problem, -EMEDIUMTYPE,
+			"the volume holds no ext4 file system; attach it without --mount, and make "
+			"one on the device that is printed");
+	report->warning = ext4.warning;
+	return 0;
+}
+
 static int mount_in_place(const struct spool_port *port, const struct bring_up_options *options,
 	struct bring_up_report *report, struct problem *reterr_problem)
 {
@@ -164,19 +177,18 @@ int bring_up(const struct spool_port *port, const struct bring_up_options *optio
 	uint8_t block[BLOCK_BYTES], fingerprint[RESIDUE_FINGERPRINT_BYTES];
 	int r;
 
-	if (options->managed && !options->read_only) {
-		r = decide_trust(port, options, &report, reterr_problem);
-	} else {
-		r = read_first_block(options->device, block, reterr_problem);
-		report.has_filesystem = r >= 0 && ext4_fingerprint(block, fingerprint);
-	}
+	r = read_first_block(options->device, block, reterr_problem);
+	if (r < 0)
+		return r;
+	report.has_filesystem = ext4_fingerprint(block, fingerprint);
+	if (options->managed && !options->read_only)
+		r = decide_trust(port, options, fingerprint, &report);
 	if (r < 0)
 		return r;
 	if (options->mount_point) {
-		if (!report.has_filesystem)
-			return problem_set(reterr_problem, -EMEDIUMTYPE,
-				"the volume holds no ext4 file system; attach it without --mount, "
-				"and make one on the device that is printed");
+		r = check_filesystem(block, options->blocks, &report, reterr_problem);
+		if (r < 0)
+			return r;
 		if (options->managed && !options->read_only && !options->filesystem_expected)
 			r = port->set_filesystem_expected(port->context, true);
 		if (r >= 0)

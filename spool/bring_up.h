@@ -22,6 +22,7 @@ struct bring_up_options {
 	const char *device;	   /* "/dev/loop3" */
 	const char *mount_point;   /* NULL: the device alone is wanted */
 	const char *private_point; /* an empty directory for the private mount */
+	uint64_t blocks;	   /* of the volume, 4096 bytes each */
 	bool read_only;
 	bool managed;
 	/* From the volume: */
@@ -39,10 +40,11 @@ struct bring_up_report {
 	bool sweep_owed; /* still: without a mount nobody can say what is free */
 	bool sealed;	 /* the mount point underneath is immutable */
 	struct free_space_report free_space;
+	struct problem warning; /* of a file system that is accepted; empty: none */
 };
 
 /*
- * -EMEDIUMTYPE: no ext4, or one with forbidden features; -EUCLEAN: e2fsck finds it damaged
+ * -EMEDIUMTYPE: no ext4; what ext4_check_superblock refuses; -EUCLEAN: e2fsck finds it damaged
  * (nothing was erased); what mounting says.  On failure nothing stays mounted.
  */
 must_check int bring_up(const struct spool_port *port, const struct bring_up_options *options,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volume/attach.h"
 #include "base/io.h"
+#include "blockdev/guard.h"
 #include "keystore/keystore.h"
 #include "volume/loop.h"
 #include <errno.h>
@@ -302,12 +303,17 @@ int attach_volume(const char *path, const struct attach_options *options,
 {
 	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
 	struct runtime_state state = {.read_only = options->read_only};
+	const struct guard_options guard = {.read_only = options->read_only};
+	struct guard_report checked;
 	_cleanup_close_ int lock = -1;
 	struct keystore_token token;
 	const char *profile;
 	int r;
 
 	/* Looked at first without a key: most mistakes show here, before anything is set up. */
+	r = guard_check(path, &guard, &checked, reterr_problem);
+	if (r < 0)
+		return r;
 	r = keystore_open(path, true, &keystore, reterr_problem);
 	if (r < 0)
 		return r;

@@ -58,6 +58,11 @@ static int prepare_file(const char *path, const struct volume_format_options *op
 				path);
 		return 0;
 	}
+	if (options->size_bytes != 0 && options->size_bytes < (uint64_t)st.st_size)
+		return problem_set(reterr_problem, -EINVAL,
+			"%s is longer than --size: what is cut off would stay readable on the disk "
+			"below; leave --size out, or overwrite it first (\"spoolguard overwrite\")",
+			path);
 	target->is_blank = !has_data(fd);
 	if (options->size_bytes != 0 &&
 		ftruncate(fd, (off_t)bytes_align_down(options->size_bytes, BLOCK_BYTES)) < 0)
@@ -198,6 +203,8 @@ int volume_format(const char *path, const struct volume_format_options *options,
 	r = prepare_file(path, options, &target, reterr_problem);
 	if (r >= 0)
 		r = raw_open(path, &raw_options, &device, reterr_problem);
+	if (r >= 0 && options->checked)
+		r = guard_verify(options->checked, path, raw_fd(device), reterr_problem);
 	if (r >= 0)
 		r = plan(blockdev_blocks(device), options, &layout, path, reterr_problem);
 	if (r >= 0)

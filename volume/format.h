@@ -11,6 +11,7 @@
 #define SPOOLGUARD_VOLUME_FORMAT_H
 
 #include "base/problem.h"
+#include "blockdev/guard.h"
 #include "crypto/profile.h"
 #include "crypto/secret.h"
 #include "overwrite/scheme.h"
@@ -22,8 +23,9 @@ struct volume_format_options {
 	uint64_t max_bytes;  /* the map has room to grow to this; 0: a default */
 	const struct scheme *scheme;
 	enum profile profile;
-	uint32_t kdf_memory_kib;   /* 0: default */
-	uint32_t kdf_iteration_ms; /* 0: default */
+	uint32_t kdf_memory_kib;	    /* 0: default */
+	uint32_t kdf_iteration_ms;	    /* 0: default */
+	const struct guard_report *checked; /* what was opened must be this; NULL: not asked */
 };
 
 struct volume_format_report {

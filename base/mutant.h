@@ -33,7 +33,13 @@ enum mutant {
 	MUTANT_FAILED_WRITE_IS_CLEAN,	 /* M7 */
 	MUTANT_FLUSH_RETRY,		 /* M7: a failed flush does not stop the volume */
 	MUTANT_RETIRE_IGNORES_WRITES,	 /* retirement erases a block that changed hands */
-	MUTANT_COUNT
+	MUTANT_COUNT, /* of the map and its eraser; those of the redo record follow */
+
+	MUTANT_REDO_NO_FLUSH_BEFORE_HEADER = MUTANT_COUNT, /* J1 */
+	MUTANT_REDO_NO_FLUSH_AFTER_HEADER,		   /* J1: applied before it is durable */
+	MUTANT_REDO_NO_FLUSH_BEFORE_RETIRE,		   /* J3 */
+	MUTANT_REDO_NO_ZEROS_BEFORE,			   /* J2 */
+	MUTANT_REDO_END
 };
 
 #ifdef SPOOLGUARD_MUTANTS

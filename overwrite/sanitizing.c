@@ -2,6 +2,7 @@
 #include "overwrite/sanitizing.h"
 #include "base/io.h"
 #include "blockdev/blockdev_impl.h"
+#include "blockdev/ext4_fingerprint.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,12 +47,24 @@ static int write_some(struct sanitizing *s, struct extent at, const void *buf)
 			   : r; /* still owed: the map is not trusted yet, or the medium refuses */
 }
 
+/* The file system's superblock passes through: what it looks like is remembered, as the volume's
+ * other ports do. */
+static void note_superblock(struct residue *residue, const uint8_t *block)
+{
+	uint8_t fingerprint[RESIDUE_FINGERPRINT_BYTES];
+
+	if (ext4_fingerprint(block, fingerprint))
+		residue_set_fingerprint(residue, fingerprint);
+}
+
 static int do_write(struct blockdev *bd, struct extent at, const void *buf)
 {
 	struct sanitizing *s = (struct sanitizing *)bd;
 	const uint8_t *from = buf;
 	int r = 0;
 
+	if (at.first == 0)
+		note_superblock(s->residue, buf);
 	while (at.count > 0 && r >= 0) {
 		struct extent some = {at.first, at.count < COPY_BLOCKS ? at.count : COPY_BLOCKS};
 

@@ -70,6 +70,8 @@ static int open_managed(
 		r = eraser_new(
 			engine->residue, engine->info.scheme, options->verify, &engine->eraser);
 	if (r >= 0)
+		r = engine_redo_open(engine, reterr_problem);
+	if (r >= 0)
 		engine->info.blocks = residue_blocks(engine->residue);
 	return r;
 }
@@ -123,6 +125,7 @@ static int find_map(struct engine *engine, const char *path, struct keystore *ke
 
 static void release(struct engine *engine)
 {
+	engine->sanitizing = blockdev_close(engine->sanitizing);
 	eraser_free(engine->eraser);
 	residue_free(engine->residue);
 	engine->crypted = blockdev_close(engine->crypted);
@@ -215,6 +218,7 @@ int engine_start(struct engine *engine)
 
 	if (!engine->info.managed || engine->info.read_only)
 		return 0;
+	engine->sanitizing = blockdev_close(engine->sanitizing); /* it is for one thread */
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
 	r = -pthread_create(&engine->thread, &attributes, engine_eraser_thread, engine);

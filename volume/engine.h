@@ -18,6 +18,7 @@
 
 #include "base/extent.h"
 #include "base/problem.h"
+#include "blockdev/redo.h"
 #include "blockdev/residue.h"
 #include "crypto/secret.h"
 #include "keystore/keystore.h"
@@ -46,6 +47,7 @@ struct engine_info {
 	enum verify_mode verify;
 	struct keystore_token token;
 	struct residue_open_report opened;
+	enum redo_outcome redo; /* what an interrupted change had left when the volume was opened */
 };
 
 must_check int engine_open(const char *path, const struct engine_options *options,
@@ -53,7 +55,17 @@ must_check int engine_open(const char *path, const struct engine_options *option
 	struct problem *reterr_problem);
 void engine_get_info(const struct engine *engine, struct engine_info *ret_info);
 struct residue *engine_residue(struct engine *engine); /* NULL: not managed; borrowed */
-int engine_medium_fd(const struct engine *engine);     /* borrowed */
+
+/*
+ * For work in-process, without engine_start(): one thread, managed volumes.  The volume as a
+ * plain blockdev that erases what a write meets, its eraser (both borrowed, NULL if not managed),
+ * and a layer for changes that happen as a whole (gives; free it before engine_close).
+ */
+struct blockdev *engine_blockdev(struct engine *engine);
+struct eraser *engine_eraser(struct engine *engine);
+must_check int engine_redo_new(struct engine *engine, struct redo **ret_redo);
+
+int engine_medium_fd(const struct engine *engine); /* borrowed */
 
 must_check int engine_start(struct engine *engine);
 /* The eraser's thread ends after its batch; parked writes fail. */

@@ -26,6 +26,7 @@ struct engine {
 	struct layout layout;
 	struct residue *residue;
 	struct eraser *eraser;
+	struct blockdev *sanitizing; /* the volume for one thread: replay, and work in-process */
 
 	/* stock */
 	struct blockdev *window;
@@ -60,6 +61,8 @@ struct engine {
 };
 
 void *engine_eraser_thread(void *engine);
+/* Completes what an interrupted change left (blockdev/redo.h), or refuses it if read-only. */
+must_check int engine_redo_open(struct engine *engine, struct problem *reterr_problem);
 int engine_write_managed(struct engine *engine, struct extent at, void *buf);
 
 #endif

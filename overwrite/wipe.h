@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wipe.h - every pass of a scheme over a run of a device that no map speaks of
+ *
+ * For what lies beside the data segment: the redo area.  Each pass is flushed before
+ * the next, then the run is read back.
+ */
+#ifndef SPOOLGUARD_OVERWRITE_WIPE_H
+#define SPOOLGUARD_OVERWRITE_WIPE_H
+
+#include "base/extent.h"
+#include "blockdev/blockdev.h"
+#include "overwrite/scheme.h"
+
+/* An empty run is fine.  -EIO: a block was refused, or read back otherwise. */
+must_check int wipe_run(struct blockdev *device, const struct scheme *scheme, struct extent run);
+
+#endif

@@ -17,6 +17,9 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_resize,
 	&cli_verb_inspect,
 	&cli_verb_schemes,
+	&cli_verb_put,
+	&cli_verb_get,
+	&cli_verb_ls,
 };
 
 static const struct cli_verb *find(const char *name)

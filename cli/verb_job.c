@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "cli/cli.h"
+#include "cli/job_inprocess.h"
 #include "cli/job_list.h"
 #include "cli/job_receipt.h"
 #include "cli/volume_port.h"
@@ -27,6 +28,8 @@
 struct arguments {
 	const char *id;
 	const char *jobs_file;
+	const char *image; /* the files lie on it, and it is not mounted */
+	const char *passphrase_file;
 	uint64_t wait_ms; /* 0: not */
 	bool json;
 	struct job_list list;
@@ -53,6 +56,8 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct prob
 		{"wait", no_argument, NULL, 'w'},
 		{"timeout", required_argument, NULL, 't'},
 		{"json", no_argument, NULL, 'j'},
+		{"image", required_argument, NULL, 'I'},
+		{"passphrase-file", required_argument, NULL, 'p'},
 		{NULL, 0, NULL, 0},
 	};
 	uint64_t timeout_ms = WAIT_MS_DEFAULT;
@@ -80,6 +85,12 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct prob
 		case 'j':
 			arguments->json = true;
 			break;
+		case 'I':
+			arguments->image = optarg;
+			break;
+		case 'p':
+			arguments->passphrase_file = optarg;
+			break;
 		default:
 			return cli_usage_error(&cli_verb_job,
 				"\"%s\" is not an option of this verb, or lacks its value",
@@ -90,6 +101,8 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct prob
 		arguments->wait_ms = timeout_ms;
 	if (!!arguments->id + !!arguments->jobs_file != 1)
 		return cli_usage_error(&cli_verb_job, "give --id ID and files, or --jobs FILE");
+	if (arguments->passphrase_file && !arguments->image)
+		return cli_usage_error(&cli_verb_job, "a passphrase is for --image alone");
 	if (arguments->jobs_file && optind != argc)
 		return cli_usage_error(&cli_verb_job, "with --jobs the files stand in its list");
 	if (arguments->id && optind == argc)
@@ -241,6 +254,17 @@ static int complete(struct work *work)
 	return code;
 }
 
+static int complete_inprocess(const struct arguments *arguments)
+{
+	const struct job_inprocess job = {
+		.image = arguments->image,
+		.passphrase_file = arguments->passphrase_file,
+		.json = arguments->json,
+	};
+
+	return cli_job_complete_inprocess(&job, &arguments->list);
+}
+
 static int run(int argc, char **argv)
 {
 	struct arguments arguments = {.id = NULL};
@@ -249,7 +273,9 @@ static int run(int argc, char **argv)
 	int code;
 
 	code = parse(argc, argv, &arguments, &problem);
-	if (code == 0)
+	if (code == 0 && arguments.image)
+		code = complete_inprocess(&arguments);
+	else if (code == 0)
 		code = complete(&work);
 	io_closep(&work.mount_fd);
 	client_free(work.client);
@@ -263,7 +289,9 @@ const struct cli_verb cli_verb_job = {
 	.summary = "retire a printed job: overwrite its files, sweep, print the receipt",
 	.usage =
 		"usage: spoolguard job complete --id ID [--wait] [--json] FILE...\n"
-		"       spoolguard job complete --jobs LIST [--wait] [--json]\n\n"
+		"       spoolguard job complete --jobs LIST [--wait] [--json]\n"
+		"       spoolguard job complete --image IMAGE [--passphrase-file F] [--json]\n"
+		"                               (--id ID NAME... | --jobs LIST)\n\n"
 		"Overwrites the job's files in place with every pass of the volume's scheme,\n"
 		"reads them back, removes them, sweeps free space and journal, and returns when\n"
 		"that is true, with a receipt.  A file that is open elsewhere, has several names,\n"
@@ -274,6 +302,10 @@ const struct cli_verb cli_verb_job = {
 		"                     input); one receipt for each job\n"
 		"  --wait             wait until files that are open elsewhere are closed\n"
 		"  --timeout SECONDS  ... this long at most (default 60)\n"
+		"  --image IMAGE      the files lie on this image, which is not mounted: NAME is "
+		"a\n"
+		"                     path there, and all is done in this process, without root\n"
+		"  --passphrase-file F  of the image: a file, \"-\" or fd:N; else the terminal\n"
 		"  --json             each receipt is one object on one line\n\n"
 		"Exit code: 0 if every job is retired, 1 if one is not.\n",
 	.run = run,

@@ -96,12 +96,20 @@ must_check int inprocess_list(struct inprocess *inprocess, const char *name,
 	void (*entry)(void *context, const struct inprocess_entry *entry), void *context,
 	struct problem *reterr_problem);
 
+struct inprocess_retired {
+	struct retirement retirement; /* of the files' blocks, with those of their mapping */
+	uint64_t bytes;		      /* the files' sizes */
+	uint64_t extents;
+	uint64_t journal_blocks; /* that held anything, and were overwritten too */
+	uint64_t epoch;		 /* of the last batch: what was freed before it is paid */
+};
+
 /*
  * Retires files, all or (after the checks, which come first) none: removed, and their blocks,
  * names, inodes, the journal and the redo area overwritten and read back when it returns.
- * One result for all of them.
+ * One result for all of them.  Names are not named twice.
  */
 must_check int inprocess_complete(struct inprocess *inprocess, const char *const *names,
-	size_t count, struct retirement *ret_retirement, struct problem *reterr_problem);
+	size_t count, struct inprocess_retired *ret_retired, struct problem *reterr_problem);
 
 #endif

@@ -21,9 +21,10 @@
 /* The journal's superblock (JBD2), big-endian. */
 enum {
 	JOURNAL_MAGIC_AT = 0,
-	JOURNAL_MAGIC = 0xc03b3998,
 	JOURNAL_START_AT = 28,
 };
+
+static const uint8_t journal_magic[4] = {0xc0, 0x3b, 0x39, 0x98};
 
 /* What one call retires. */
 struct retiring {
@@ -285,8 +286,8 @@ static int look_at_journal_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t num
 	if (number == 0) {
 		const uint8_t *super = walk->buf;
 
-		/* Magic as it reads in little-endian order; a start of zero means: empty. */
-		if (bytes_get_le32(super + JOURNAL_MAGIC_AT) != ext2fs_swab32(JOURNAL_MAGIC) ||
+		/* A start of zero means: empty. */
+		if (memcmp(super + JOURNAL_MAGIC_AT, journal_magic, sizeof(journal_magic)) != 0 ||
 			bytes_get_le32(super + JOURNAL_START_AT) != 0)
 			walk->error = -EUCLEAN;
 	} else if (!bytes_are(walk->buf, BLOCK_BYTES, 0)) {
@@ -326,10 +327,11 @@ static int empty_journal(struct retiring *retiring, uint8_t *buf, struct extent_
 
 /* --- the passes --- */
 
-static int erase_freed(struct retiring *retiring, struct retirement *result)
+static int erase_freed(struct retiring *retiring, struct inprocess_retired *retired)
 {
 	struct eraser *eraser = retiring->inprocess->parts.eraser;
 	const struct extent_list *freed = &retiring->freed;
+	struct retirement *result = &retired->retirement;
 	struct eraser_report report;
 	uint64_t owed;
 	int r;
@@ -350,10 +352,13 @@ static int erase_freed(struct retiring *retiring, struct retirement *result)
 	result->refused_blocks = owed - result->written_blocks;
 	memcpy(result->pass_durable_wall_s, report.pass_durable_wall_s,
 		sizeof(result->pass_durable_wall_s));
+	retired->extents = freed->count;
+	retired->epoch = report.epoch;
 	return 0;
 }
 
-static int erase_journal(struct retiring *retiring, const struct extent_list *held)
+static int erase_journal(struct retiring *retiring, const struct extent_list *held,
+	struct inprocess_retired *retired)
 {
 	struct eraser *eraser = retiring->inprocess->parts.eraser;
 	struct eraser_report report;
@@ -364,13 +369,15 @@ static int erase_journal(struct retiring *retiring, const struct extent_list *he
 	r = eraser_run(eraser, held, &report);
 	if (r < 0)
 		return r;
+	retired->journal_blocks = extent_list_blocks(held);
+	retired->epoch = report.epoch;
 	return extent_list_common_blocks(held, eraser_cleared(eraser)) <
 			       report.requested_blocks - report.not_owed_blocks
 		       ? -EIO
 		       : 0;
 }
 
-static int complete(struct retiring *retiring, uint8_t *buf, struct retirement *result)
+static int complete(struct retiring *retiring, uint8_t *buf, struct inprocess_retired *retired)
 {
 	struct extent_list held = {0};
 	int r;
@@ -381,9 +388,9 @@ static int complete(struct retiring *retiring, uint8_t *buf, struct retirement *
 	if (r >= 0)
 		r = empty_journal(retiring, buf, &held);
 	if (r >= 0) {
-		r = erase_freed(retiring, result);
+		r = erase_freed(retiring, retired);
 		if (r >= 0)
-			r = erase_journal(retiring, &held);
+			r = erase_journal(retiring, &held, retired);
 		if (r < 0)
 			problem_set(retiring->reterr_problem, r,
 				"the files are removed, but not all of them could be overwritten: "
@@ -395,7 +402,7 @@ static int complete(struct retiring *retiring, uint8_t *buf, struct retirement *
 }
 
 int inprocess_complete(struct inprocess *inprocess, const char *const *names, size_t count,
-	struct retirement *ret_retirement, struct problem *reterr_problem)
+	struct inprocess_retired *ret_retired, struct problem *reterr_problem)
 {
 	struct retiring retiring = {
 		.inprocess = inprocess,
@@ -403,7 +410,7 @@ int inprocess_complete(struct inprocess *inprocess, const char *const *names, si
 		.count = count,
 		.reterr_problem = reterr_problem,
 	};
-	struct retirement result = {.requested_blocks = 0};
+	struct inprocess_retired retired = {.bytes = 0};
 	_cleanup_free_ void *buf = NULL;
 	int r;
 
@@ -413,11 +420,13 @@ int inprocess_complete(struct inprocess *inprocess, const char *const *names, si
 	retiring.places = calloc(count + 1, sizeof(*retiring.places));
 	r = retiring.places ? io_alloc(BLOCK_BYTES, &buf) : -ENOMEM;
 	if (r >= 0)
-		r = complete(&retiring, buf, &result);
+		r = complete(&retiring, buf, &retired);
+	for (size_t i = 0; i < count && r >= 0; i++)
+		retired.bytes += EXT2_I_SIZE(&retiring.places[i].body);
 	free(retiring.places);
 	extent_list_done(&retiring.freed);
 	extent_list_done(&retiring.freeing);
 	if (r >= 0)
-		*ret_retirement = result;
+		*ret_retired = retired;
 	return r;
 }

@@ -164,6 +164,12 @@ static int explain_load(
 	case KEYSTORE_TRACE_LUKS2:
 		if (error == -ENOMEM || error == -EBUSY || error == -EACCES || error == -EIO)
 			break;
+		if (strstr(keystore->last_error, "too small")) /* shorter than the key slots end */
+			return problem_set(reterr_problem, -ENXIO,
+				"%s is %" PRIu64
+				" bytes long, and its LUKS2 header says that it is longer: "
+				"it was cut short; restore the whole image",
+				keystore->path, keystore->medium_bytes);
 		return problem_set(reterr_problem, -EBADMSG,
 			"%s: both copies of its LUKS2 header are damaged; restore the header from "
 			"a backup (key restore --force)",
@@ -317,6 +323,10 @@ int keystore_unlock(struct keystore *keystore, const struct secret *passphrase, 
 	size_t bytes = KEYSTORE_VOLUME_KEY_BYTES;
 	int r;
 
+	if (slot >= 0 && crypt_keyslot_status(keystore->cd, slot) < CRYPT_SLOT_ACTIVE)
+		return problem_set(reterr_problem, -EPERM,
+			"%s: key slot %d is not in use; \"key list\" shows those that are",
+			keystore->path, slot);
 	r = secret_new(KEYSTORE_VOLUME_KEY_BYTES, &key);
 	if (r < 0)
 		return problem_set(reterr_problem, r,

@@ -3,11 +3,9 @@
 #include "base/bytes.h"
 #include "base/io.h"
 #include "blockdev/blockdev_impl.h"
-#include "blockdev/crypted.h"
 #include "blockdev/ext4_fingerprint.h"
 #include "blockdev/map_store.h"
 #include "blockdev/raw.h"
-#include "blockdev/window.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -77,16 +75,28 @@ void inspect_report_free(struct inspect_report *report)
 	free(report);
 }
 
-/* --- the volume as its file system sees it, for reading --- */
+/*
+ * --- the volume as its file system sees it, for reading ---
+ *
+ * Without a map, blocks that show one byte repeated are taken for never written or
+ * erased, and read as zeros: no ciphertext looks so.
+ */
 
 struct view {
 	struct blockdev bd;
-	struct residue *residue;
+	struct inspect *inspect;
 };
 
 static int view_read(struct blockdev *bd, struct extent at, void *buf)
 {
-	return residue_read(((struct view *)bd)->residue, at, buf);
+	struct inspect *inspect = ((struct view *)bd)->inspect;
+	struct extent lies = {inspect->data_first + at.first, at.count};
+	int r;
+
+	if (inspect->residue)
+		return residue_read(inspect->residue, at, buf);
+	r = blockdev_read(inspect->device, lies, buf, (size_t)at.count * BLOCK_BYTES);
+	return r < 0 ? r : inspect_decrypt(inspect, inspect->report->segment.iv_offset, at, buf);
 }
 
 static int view_write(struct blockdev *bd, struct extent at, const void *buf)
@@ -106,7 +116,7 @@ static void view_close(struct blockdev *bd)
 	free(bd);
 }
 
-static int view_new(struct residue *residue, struct blockdev **ret_bd)
+static int open_view(struct inspect *inspect)
 {
 	static const struct blockdev_ops ops = {
 		.read = view_read, .write = view_write, .flush = view_flush, .close = view_close};
@@ -114,9 +124,9 @@ static int view_new(struct residue *residue, struct blockdev **ret_bd)
 
 	if (!view)
 		return -ENOMEM;
-	view->residue = residue;
-	blockdev_init(&view->bd, &ops, BLOCK_BYTES, residue_blocks(residue));
-	*ret_bd = &view->bd;
+	view->inspect = inspect;
+	blockdev_init(&view->bd, &ops, BLOCK_BYTES, inspect->report->blocks);
+	inspect->view = &view->bd;
 	return 0;
 }
 
@@ -309,21 +319,6 @@ const struct residue_stuck *inspect_stuck_of(const struct inspect *inspect, uint
 
 /* --- the file system --- */
 
-static int open_view(struct inspect *inspect)
-{
-	const struct keystore_segment *segment = &inspect->report->segment;
-	struct extent data = {inspect->data_first, inspect->report->blocks};
-	int r;
-
-	if (inspect->residue)
-		return view_new(inspect->residue, &inspect->view);
-	r = window_new(inspect->device, data, &inspect->window);
-	if (r >= 0)
-		r = crypted_new(inspect->window, inspect->volume_key, segment->sector_bytes,
-			segment->iv_offset, &inspect->view);
-	return r;
-}
-
 /* Did somebody write to the file system past the map? */
 static int check_fingerprint(struct inspect *inspect)
 {
@@ -456,7 +451,6 @@ static void release(struct inspect *inspect)
 	if (inspect->fs)
 		ext2fs_free(inspect->fs);
 	inspect->view = blockdev_close(inspect->view);
-	inspect->window = blockdev_close(inspect->window);
 	residue_free(inspect->residue);
 	xts_free(inspect->xts);
 	secret_free(inspect->volume_key);

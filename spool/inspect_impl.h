@@ -28,8 +28,7 @@ struct inspect {
 	const struct scheme *scheme; /* NULL: not known */
 	uint64_t data_first;	     /* where the data segment begins on the medium */
 
-	struct blockdev *view; /* the volume as the file system sees it */
-	struct blockdev *window;
+	struct blockdev *view;	    /* the volume as the file system sees it */
 	ext2_filsys fs;		    /* NULL: no file system that can be read */
 	struct ext4_owners *owners; /* NULL likewise */
 

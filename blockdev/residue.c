@@ -552,6 +552,20 @@ int residue_discard(struct residue *residue, struct extent at)
 
 /* --- what is known --- */
 
+/* Under lock. */
+static uint64_t count_dead_owed(const struct residue *residue)
+{
+	uint64_t dead = 0;
+
+	for (size_t i = 0; i < residue->dead.count; i++) {
+		struct extent run = residue->dead.items[i];
+
+		for (uint64_t b = run.first; b < extent_end(run); b++)
+			dead += block_state_is_owed(state_of(residue, b));
+	}
+	return dead;
+}
+
 void residue_get_counts(struct residue *residue, struct residue_counts *ret_counts)
 {
 	const uint64_t *totals = residue->totals;
@@ -564,6 +578,7 @@ void residue_get_counts(struct residue *residue, struct residue_counts *ret_coun
 		.residue = totals[STATE_FRESH] + totals[STATE_RESIDUE] + totals[STATE_ERASING],
 		.suspect = totals[STATE_SUSPECT],
 		.unknown = totals[STATE_UNKNOWN] + totals[STATE_UNKNOWN_CLEAN],
+		.dead = count_dead_owed(residue),
 		.stuck = residue->stuck_count + extent_list_blocks(&residue->dead),
 	};
 	pthread_mutex_unlock(&residue->lock);

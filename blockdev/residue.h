@@ -50,7 +50,8 @@ struct residue_counts {
 	uint64_t suspect; /* was clean; is read before it is believed or overwritten; part of what
 			     is owed */
 	uint64_t unknown;
-	uint64_t stuck; /* remapped; counted apart */
+	uint64_t dead;	/* part of residue: refused by the medium, and no spare was left */
+	uint64_t stuck; /* remapped, or dead; counted apart */
 };
 
 struct residue_open_report {

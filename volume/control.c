@@ -25,7 +25,8 @@ struct control {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned int connections;
-	bool detach_asked;
+	unsigned int calls; /* in the engine now */
+	bool detach_asked;  /* nobody enters the engine any more */
 	bool detach_answered;
 	int detach_result;
 	unsigned int detach_waiters;
@@ -45,6 +46,26 @@ struct connection {
 	uint64_t next_id;
 	bool leads;
 };
+
+/* The engine may be used until leave_engine(); false once Detach was asked for. */
+static bool enter_engine(struct control *control)
+{
+	bool open;
+
+	pthread_mutex_lock(&control->lock);
+	open = !control->detach_asked;
+	control->calls += open;
+	pthread_mutex_unlock(&control->lock);
+	return open;
+}
+
+static void leave_engine(struct control *control)
+{
+	pthread_mutex_lock(&control->lock);
+	control->calls--;
+	pthread_cond_broadcast(&control->changed);
+	pthread_mutex_unlock(&control->lock);
+}
 
 /* A method fills parameters of the reply (an object it is given) or returns -errno. */
 typedef int method_function(
@@ -439,7 +460,8 @@ static int method_set_fingerprint(
 	const char *text;
 
 	(void)out;
-	if (!message_get_string(in, "fingerprint", &text) || strlen(text) != 2 * sizeof(bytes))
+	if (!message_get_string(in, "fingerprint", &text) || strlen(text) != 2 * sizeof(bytes) ||
+		strspn(text, "0123456789abcdef") != strlen(text))
 		return -EBADMSG;
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		unsigned int byte;
@@ -558,6 +580,23 @@ static int answer_error(struct connection *connection, const char *error, int re
 	return r;
 }
 
+/* Detach waits for the engine's end, and so is no user of the engine. */
+static int run_method(struct connection *connection, const struct method *method,
+	struct json_object *in, struct json_object *out)
+{
+	int r;
+
+	if (method->run == method_detach)
+		return method_detach(connection, in, out);
+	if (!enter_engine(connection->control))
+		return -ESHUTDOWN;
+	r = method->managed_only && !engine_residue(connection->control->engine)
+		    ? -EOPNOTSUPP
+		    : method->run(connection, in, out);
+	leave_engine(connection->control);
+	return r;
+}
+
 static int answer(struct connection *connection, const struct message *call)
 {
 	const struct method *method = find_method(call->method);
@@ -567,15 +606,14 @@ static int answer(struct connection *connection, const struct message *call)
 
 	if (!method)
 		return answer_error(connection, "org.varlink.service.MethodNotFound", -ENOSYS);
-	if (method->managed_only && !engine_residue(connection->control->engine))
-		return answer_error(connection, PREFIX "EncryptionOnly", -EOPNOTSUPP);
 	out = json_object_new_object();
 	if (!out)
 		return -ENOMEM;
-	r = method->run(connection, call->parameters, out);
+	r = run_method(connection, method, call->parameters, out);
 	if (r < 0) {
 		json_object_put(out);
-		return answer_error(connection, PREFIX "Failed", r);
+		return answer_error(connection,
+			r == -EOPNOTSUPP ? PREFIX "EncryptionOnly" : PREFIX "Failed", r);
 	}
 	r = message_encode_reply(out, &text);
 	if (r >= 0)
@@ -584,53 +622,53 @@ static int answer(struct connection *connection, const struct message *call)
 	return r;
 }
 
-static void end_connection(struct connection *connection)
+/* What the connection holds of the engine; after Detach the engine gives it up by itself. */
+static void let_go(struct connection *connection)
 {
-	struct control *control = connection->control;
-
+	if (!enter_engine(connection->control))
+		return;
 	for (size_t i = 0; i < connection->watch_count; i++) {
 		if (connection->watches[i].watch)
 			drop_watch(connection, &connection->watches[i]);
 	}
-	free(connection->watches);
 	if (connection->leads)
-		engine_barrier_leave(control->engine, false);
+		engine_barrier_leave(connection->control->engine, false);
+	leave_engine(connection->control);
+}
+
+static void end_connection(struct connection *connection, bool detached)
+{
+	struct control *control = connection->control;
+
+	let_go(connection);
+	free(connection->watches);
 	channel_free(connection->channel);
 	free(connection);
 	pthread_mutex_lock(&control->lock);
 	control->connections--;
+	control->detach_waiters -= detached;
+	pthread_cond_broadcast(&control->changed);
 	pthread_mutex_unlock(&control->lock);
 }
 
 static void *serve_connection(void *argument)
 {
 	struct connection *connection = argument;
+	bool detached = false;
 	struct message call;
 	int r;
 
-	for (;;) {
-		bool detaching;
-
+	while (!detached) {
 		r = channel_receive(connection->channel, -1, &call);
 		if (r < 0)
 			break;
-		detaching = call.method && strcmp(call.method, PREFIX "Detach") == 0;
+		detached = call.method && strcmp(call.method, PREFIX "Detach") == 0;
 		r = answer(connection, &call);
 		message_done(&call);
-		if (detaching) {
-			struct control *control = connection->control;
-
-			/* The engine is gone: nothing of the connection may touch it any more. */
-			pthread_mutex_lock(&control->lock);
-			control->detach_waiters--;
-			pthread_cond_broadcast(&control->changed);
-			pthread_mutex_unlock(&control->lock);
-			return NULL;
-		}
 		if (r < 0)
 			break;
 	}
-	end_connection(connection);
+	end_connection(connection, detached);
 	return NULL;
 }
 
@@ -659,6 +697,11 @@ static void *accept_connections(void *argument)
 		connection = room ? calloc(1, sizeof(*connection)) : NULL;
 		if (!connection) {
 			close(fd);
+			if (!room)
+				continue;
+			pthread_mutex_lock(&control->lock);
+			control->connections--;
+			pthread_mutex_unlock(&control->lock);
 			continue;
 		}
 		connection->control = control;
@@ -667,6 +710,9 @@ static void *accept_connections(void *argument)
 			if (connection->channel)
 				channel_free(connection->channel);
 			free(connection);
+			pthread_mutex_lock(&control->lock);
+			control->connections--;
+			pthread_mutex_unlock(&control->lock);
 		}
 	}
 	return NULL;
@@ -706,6 +752,14 @@ void control_wait_for_detach(struct control *control)
 {
 	pthread_mutex_lock(&control->lock);
 	while (!control->detach_asked)
+		pthread_cond_wait(&control->changed, &control->lock);
+	pthread_mutex_unlock(&control->lock);
+}
+
+void control_quiesce(struct control *control)
+{
+	pthread_mutex_lock(&control->lock);
+	while (control->calls > 0)
 		pthread_cond_wait(&control->changed, &control->lock);
 	pthread_mutex_unlock(&control->lock);
 }

@@ -32,8 +32,14 @@ struct control;
 must_check int control_new(
 	int listen_fd, struct engine *engine, struct fuse_port *port, struct control **ret_control);
 must_check int control_start(struct control *control);
-/* Waits until somebody asked to detach; control_answer_detach tells him how it went. */
+/* Waits until somebody asked to detach; control_answer_detach tells him how it went, and all others
+ * who asked. */
 void control_wait_for_detach(struct control *control);
+/*
+ * Returns when no call is in the engine, and from then on none enters it (-ESHUTDOWN): between
+ * engine_stop(), which wakes those who wait in it, and engine_close().
+ */
+void control_quiesce(struct control *control);
 void control_answer_detach(struct control *control, int result);
 
 #endif

@@ -135,7 +135,23 @@ static void release(struct engine *engine)
 	pthread_cond_destroy(&engine->work);
 	pthread_cond_destroy(&engine->progress);
 	pthread_mutex_destroy(&engine->lock);
+	pthread_mutex_destroy(&engine->growing);
+	pthread_rwlock_destroy(&engine->condemning);
 	free(engine);
+}
+
+static void init_locks(struct engine *engine)
+{
+	pthread_condattr_t attributes;
+
+	pthread_rwlock_init(&engine->condemning, NULL);
+	pthread_mutex_init(&engine->growing, NULL);
+	pthread_mutex_init(&engine->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&engine->work, &attributes);
+	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&engine->progress, NULL);
 }
 
 static int open_all(struct engine *engine, const char *path, const struct engine_options *options,
@@ -171,21 +187,54 @@ static int open_all(struct engine *engine, const char *path, const struct engine
 	return open_managed(engine, options, reterr_problem);
 }
 
+static struct engine *new_engine(const struct engine_options *options)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return NULL;
+	engine->info.read_only = options->read_only;
+	engine->info.verify = options->verify;
+	engine->parked_tail = &engine->parked;
+	init_locks(engine);
+	return engine;
+}
+
 int engine_open(const char *path, const struct engine_options *options,
 	const struct secret *passphrase, struct engine **ret_engine, struct problem *reterr_problem)
 {
-	struct engine *engine = calloc(1, sizeof(*engine));
+	struct engine *engine = new_engine(options);
 	int r;
 
 	if (!engine)
 		return -ENOMEM;
-	engine->info.read_only = options->read_only;
-	engine->info.verify = options->verify;
-	engine->parked_tail = &engine->parked;
-	pthread_mutex_init(&engine->lock, NULL);
-	pthread_cond_init(&engine->work, NULL);
-	pthread_cond_init(&engine->progress, NULL);
 	r = open_all(engine, path, options, passphrase, reterr_problem);
+	if (r < 0) {
+		release(engine);
+		return r;
+	}
+	*ret_engine = engine;
+	return 0;
+}
+
+int engine_open_on(struct blockdev *device, const struct layout *layout, struct secret *volume_key,
+	const struct engine_options *options, struct engine **ret_engine,
+	struct problem *reterr_problem)
+{
+	struct engine *engine = new_engine(options);
+	int r;
+
+	if (!engine) {
+		blockdev_close(device);
+		secret_free(volume_key);
+		return -ENOMEM;
+	}
+	engine->device = device;
+	engine->volume_key = volume_key;
+	engine->layout = *layout;
+	engine->info.managed = true;
+	engine->info.block_bytes = BLOCK_BYTES;
+	r = open_managed(engine, options, reterr_problem);
 	if (r < 0) {
 		release(engine);
 		return r;
@@ -221,23 +270,30 @@ int engine_start(struct engine *engine)
 	engine->sanitizing = blockdev_close(engine->sanitizing); /* it is for one thread */
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+	pthread_mutex_lock(&engine->lock);
 	r = -pthread_create(&engine->thread, &attributes, engine_eraser_thread, engine);
-	pthread_attr_destroy(&attributes);
 	engine->running = r >= 0;
+	pthread_mutex_unlock(&engine->lock);
+	pthread_attr_destroy(&attributes);
 	return r;
 }
 
 void engine_stop(struct engine *engine)
 {
-	if (!engine->running)
-		return;
+	bool running;
+
 	pthread_mutex_lock(&engine->lock);
+	running = engine->running;
 	engine->stopping = true;
 	pthread_cond_broadcast(&engine->work);
 	pthread_cond_broadcast(&engine->progress);
 	pthread_mutex_unlock(&engine->lock);
+	if (!running)
+		return;
 	pthread_join(engine->thread, NULL);
+	pthread_mutex_lock(&engine->lock);
 	engine->running = false;
+	pthread_mutex_unlock(&engine->lock);
 }
 
 int engine_close(struct engine *engine)
@@ -287,23 +343,52 @@ int engine_write_managed(struct engine *engine, struct extent at, void *buf)
 	return residue_write(engine->residue, at, buf, &owed);
 }
 
+void engine_note_freed(struct engine *engine)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	if (engine->fresh_since_ns == 0)
+		engine->fresh_since_ns = now;
+	if (engine->fresh_again_ns == 0)
+		engine->fresh_again_ns = now;
+	pthread_cond_signal(&engine->work);
+}
+
+static void note_freed(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->lock);
+	engine_note_freed(engine);
+	pthread_mutex_unlock(&engine->lock);
+}
+
 int engine_write(struct engine *engine, struct extent at, void *buf)
 {
+	int r;
 
 	atomic_store_explicit(&engine->last_io_ns, clock_monotonic_ns(), memory_order_relaxed);
 	if (!engine->residue)
 		return blockdev_write_consuming(engine->crypted, at, buf, bytes_of(engine, at));
-	return engine_write_managed(engine, at, buf);
+	r = engine_write_managed(engine, at, buf);
+	if (r < 0 && r != -EBUSY)
+		note_freed(engine); /* a failed first write is owed (M7) */
+	return r;
+}
+
+/* Under lock: is there an eraser that will serve what is asked for now? */
+static int check_serving(const struct engine *engine)
+{
+	if (engine->info.read_only)
+		return -EROFS;
+	return engine->running && !engine->stopping && !engine->failed ? 0 : -EIO;
 }
 
 int engine_park(struct engine *engine, struct engine_write *write)
 {
-	int r = 0;
+	int r;
 
 	pthread_mutex_lock(&engine->lock);
-	if (engine->stopping || engine->failed || !engine->running) {
-		r = -EIO;
-	} else {
+	r = check_serving(engine);
+	if (r >= 0) {
 		write->next = NULL;
 		*engine->parked_tail = write;
 		engine->parked_tail = &write->next;
@@ -328,9 +413,8 @@ int engine_discard(struct engine *engine, struct extent at)
 	if (!engine->residue)
 		return -EOPNOTSUPP;
 	r = residue_discard(engine->residue, at);
-	pthread_mutex_lock(&engine->lock);
-	pthread_cond_signal(&engine->work);
-	pthread_mutex_unlock(&engine->lock);
+	if (r >= 0)
+		note_freed(engine);
 	return r;
 }
 
@@ -354,12 +438,9 @@ static int condemn_all(struct engine *engine, struct residue_watch *const *watch
 	return r;
 }
 
-/* Hands the requests to the eraser's thread and waits for all of them: their memory is ours. */
-static int wait_for_requests(struct engine *engine, struct retire_request *requests, size_t count)
+/* Under lock: hands the requests to the eraser's thread. */
+static void enter_requests(struct engine *engine, struct retire_request *requests, size_t count)
 {
-	int r = 0;
-
-	pthread_mutex_lock(&engine->lock);
 	for (size_t i = 0; i < count; i++) {
 		requests[i].result->epoch = engine->epoch;
 		requests[i].done = requests[i].owed.count == 0;
@@ -368,7 +449,37 @@ static int wait_for_requests(struct engine *engine, struct retire_request *reque
 		requests[i].next = engine->retirements;
 		engine->retirements = &requests[i];
 	}
-	pthread_cond_signal(&engine->work);
+}
+
+/* Condemning and entering are one step for the eraser's thread (engine_impl.h). */
+static int submit_requests(struct engine *engine, struct residue_watch *const *watches,
+	const uint64_t *requested_blocks, size_t count, struct retire_request *requests)
+{
+	int r;
+
+	pthread_rwlock_rdlock(&engine->condemning);
+	pthread_mutex_lock(&engine->lock);
+	r = check_serving(engine); /* before anything is condemned that nobody would erase */
+	pthread_mutex_unlock(&engine->lock);
+	if (r >= 0)
+		r = condemn_all(engine, watches, requested_blocks, count, requests);
+	pthread_mutex_lock(&engine->lock);
+	if (r >= 0)
+		r = check_serving(engine);
+	if (r >= 0)
+		enter_requests(engine, requests, count);
+	engine_note_freed(engine);
+	pthread_mutex_unlock(&engine->lock);
+	pthread_rwlock_unlock(&engine->condemning);
+	return r;
+}
+
+/* Until every one of them is done, their memory is the eraser's too. */
+static int wait_for_requests(struct engine *engine, struct retire_request *requests, size_t count)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&engine->lock);
 	for (size_t i = 0; i < count; i++) {
 		while (!requests[i].done)
 			pthread_cond_wait(&engine->progress, &engine->lock);
@@ -385,14 +496,14 @@ int engine_retire(struct engine *engine, struct residue_watch *const *watches,
 	struct retire_request *requests;
 	int r;
 
-	if (!engine->residue || !engine->running)
+	if (!engine->residue)
 		return -EOPNOTSUPP;
 	requests = calloc(count ? count : 1, sizeof(*requests));
 	if (!requests)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		requests[i].result = &ret_retirements[i];
-	r = condemn_all(engine, watches, requested_blocks, count, requests);
+	r = submit_requests(engine, watches, requested_blocks, count, requests);
 	if (r >= 0)
 		r = wait_for_requests(engine, requests, count);
 	for (size_t i = 0; i < count; i++)
@@ -410,12 +521,15 @@ static int wait_for_scan(
 	if (!engine->residue)
 		return -EOPNOTSUPP;
 	pthread_mutex_lock(&engine->lock);
-	mine = ++*wanted;
-	pthread_cond_signal(&engine->work);
-	while (*covered < mine && !engine->failed && !engine->stopping)
-		pthread_cond_wait(&engine->progress, &engine->lock);
-	r = *covered >= mine ? 0 : -EIO;
-	*ret_epoch = engine->epoch;
+	r = check_serving(engine);
+	if (r >= 0) {
+		mine = ++*wanted;
+		pthread_cond_signal(&engine->work);
+		while (*covered < mine && !engine->failed && !engine->stopping)
+			pthread_cond_wait(&engine->progress, &engine->lock);
+		r = *covered >= mine ? 0 : -EIO;
+		*ret_epoch = engine->epoch;
+	}
 	pthread_mutex_unlock(&engine->lock);
 	return r;
 }
@@ -430,14 +544,12 @@ int engine_barrier_all(struct engine *engine, uint64_t *ret_epoch)
 	return wait_for_scan(engine, &engine->full_wanted, &engine->full_covered, ret_epoch);
 }
 
-int engine_grow(struct engine *engine, uint64_t *ret_blocks)
+static int grow(struct engine *engine, uint64_t *ret_blocks)
 {
 	struct stat st;
 	uint64_t blocks;
 	int r;
 
-	if (!engine->residue)
-		return -EOPNOTSUPP;
 	r = raw_refresh_size(engine->device);
 	if (r < 0)
 		return r;
@@ -446,7 +558,24 @@ int engine_grow(struct engine *engine, uint64_t *ret_blocks)
 	blocks = blockdev_blocks(engine->device) - engine->layout.data_first;
 	if (blocks > residue_blocks(engine->residue))
 		r = residue_grow(engine->residue, blocks, S_ISBLK(st.st_mode));
-	*ret_blocks = residue_blocks(engine->residue);
+	if (r >= 0)
+		*ret_blocks = residue_blocks(engine->residue);
+	return r;
+}
+
+int engine_grow(struct engine *engine, uint64_t *ret_blocks)
+{
+	int r;
+
+	if (!engine->residue)
+		return -EOPNOTSUPP;
+	if (engine->info.read_only)
+		return -EROFS;
+	pthread_mutex_lock(&engine->growing);
+	r = grow(engine, ret_blocks);
+	pthread_mutex_unlock(&engine->growing);
+	if (r >= 0)
+		note_freed(engine);
 	return r;
 }
 

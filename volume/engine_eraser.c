@@ -33,6 +33,7 @@ struct scan {
 	uint64_t cursor;
 	uint64_t covers;
 	uint64_t covers_full;
+	uint64_t backlog_pieces; /* paid by this scan */
 };
 
 static bool is_busy(const struct engine *engine)
@@ -77,19 +78,57 @@ static int gather(
 	return r;
 }
 
+/*
+ * Blocks of the list that this batch did not clear and that are owed all the same: the medium
+ * refused them.  (Others were owed when they were condemned, and the batch before paid them.)
+ * Without memory to find out, all count as refused.
+ */
+static uint64_t count_refused(struct engine *engine, const struct extent_list *owed)
+{
+	const struct extent_list *cleared = eraser_cleared(engine->eraser);
+	struct extent_list rest = {0};
+	uint64_t all, refused = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < owed->count && r >= 0; i++)
+		r = extent_list_add(&rest, owed->items[i]);
+	for (size_t i = 0; i < cleared->count && r >= 0; i++)
+		r = extent_list_remove(&rest, cleared->items[i]);
+	all = extent_list_blocks(owed) - extent_list_common_blocks(owed, cleared);
+	for (size_t i = 0; i < rest.count && r >= 0; i++) {
+		struct extent left = rest.items[i];
+
+		while (left.count > 0) {
+			uint64_t run;
+			enum residue_class class =
+				residue_lookup(engine->residue, left.first, left.count, &run);
+
+			if (class == RESIDUE_CLASS_RESIDUE || class == RESIDUE_CLASS_SUSPECT)
+				refused += run;
+			left.first += run;
+			left.count -= run;
+		}
+	}
+	extent_list_done(&rest);
+	return r < 0 ? all : refused;
+}
+
 static void finish_retirement(struct engine *engine, struct retire_request *request,
 	const struct eraser_report *report, int error)
 {
 	struct retirement *result = request->result;
 
 	if (error >= 0) {
+		uint64_t owed = extent_list_blocks(&request->owed);
+
 		result->written_blocks =
 			extent_list_common_blocks(&request->owed, eraser_cleared(engine->eraser));
 		result->durable_blocks = result->written_blocks;
 		result->verified_blocks =
 			extent_list_common_blocks(&request->owed, eraser_verified(engine->eraser));
-		result->refused_blocks =
-			extent_list_blocks(&request->owed) - result->written_blocks;
+		if (result->written_blocks < owed)
+			result->refused_blocks = count_refused(engine, &request->owed);
+		result->not_owed_blocks += owed - result->written_blocks - result->refused_blocks;
 		result->passes = report->passes;
 		memcpy(result->pass_durable_wall_s, report->pass_durable_wall_s,
 			sizeof(result->pass_durable_wall_s));
@@ -127,19 +166,25 @@ static void finish_write(struct engine *engine, struct engine_write *write, int 
 /* Takes the lock and leaves it; returns whether there was anything. */
 static bool serve_urgent(struct engine *engine)
 {
-	struct engine_write *parked = engine->parked;
-	struct retire_request *retirements = engine->retirements;
+	struct engine_write *parked;
+	struct retire_request *retirements;
 	struct extent_list wanted = {0};
 	struct eraser_report report = {0};
 	int r;
 
-	if (!parked && !retirements)
+	if (!engine->parked && !engine->retirements)
 		return false;
+	pthread_mutex_unlock(&engine->lock);
+	pthread_rwlock_wrlock(&engine->condemning);
+	pthread_mutex_lock(&engine->lock);
+	parked = engine->parked;
+	retirements = engine->retirements;
 	engine->parked = NULL;
 	engine->parked_tail = &engine->parked;
 	engine->parked_count = 0;
 	engine->retirements = NULL;
 	pthread_mutex_unlock(&engine->lock);
+	pthread_rwlock_unlock(&engine->condemning);
 
 	r = gather(parked, retirements, &wanted);
 	if (r >= 0)
@@ -172,18 +217,16 @@ static void begin_scan(struct engine *engine, struct scan *scan)
 	scan->cursor = 0;
 	scan->covers = engine->scan_wanted;
 	scan->covers_full = engine->full_wanted;
+	scan->backlog_pieces = 0;
+	engine->fresh_again_ns = 0;
 }
 
 /* Under lock: the scan came to the end of the map. */
 static void end_of_map(struct engine *engine, struct scan *scan)
 {
-	struct residue_counts counts;
-
 	if (scan->debt == RESIDUE_DEBT_FRESH) {
 		engine->scan_covered = scan->covers;
-		residue_get_counts(engine->residue, &counts);
-		if (counts.residue == 0)
-			engine->fresh_since_ns = 0;
+		engine->fresh_since_ns = engine->fresh_again_ns;
 		scan->debt = RESIDUE_DEBT_BACKLOG;
 		scan->cursor = 0;
 	} else {
@@ -193,57 +236,92 @@ static void end_of_map(struct engine *engine, struct scan *scan)
 	pthread_cond_broadcast(&engine->progress);
 }
 
+/* Under lock: somebody waits for the eraser. */
+static bool is_pressed(const struct engine *engine)
+{
+	return engine->stopping || engine->parked || engine->retirements ||
+	       engine->scan_wanted > engine->scan_covered ||
+	       engine->full_wanted > engine->full_covered;
+}
+
+/* Takes the lock and leaves it: lets the time go by, unless somebody waits. */
 static void pause_for(struct engine *engine, uint64_t ns)
 {
-	struct timespec until;
+	uint64_t end = clock_monotonic_ns() + ns;
+	struct timespec until = {
+		.tv_sec = (time_t)(end / 1000000000u),
+		.tv_nsec = (long)(end % 1000000000u),
+	};
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	ns += (uint64_t)until.tv_nsec;
-	until.tv_sec += (time_t)(ns / 1000000000u);
-	until.tv_nsec = (long)(ns % 1000000000u);
-	pthread_cond_timedwait(&engine->work, &engine->lock, &until);
+	while (!is_pressed(engine) &&
+		pthread_cond_timedwait(&engine->work, &engine->lock, &until) != ETIMEDOUT)
+		continue;
+}
+
+/*
+ * Without the lock: the next runs that are owed, unless a retirement waits: its blocks
+ * are owed too, and are to be paid by the batch that counts them.
+ */
+static int look_for_debt(
+	struct engine *engine, struct scan *scan, uint64_t limit, struct extent_list *wanted)
+{
+	bool others;
+	int r = 0;
+
+	pthread_rwlock_wrlock(&engine->condemning);
+	pthread_mutex_lock(&engine->lock);
+	others = engine->retirements != NULL;
+	pthread_mutex_unlock(&engine->lock);
+	if (!others)
+		r = residue_next_owed(engine->residue, scan->debt, &scan->cursor, limit, wanted);
+	pthread_rwlock_unlock(&engine->condemning);
+	return r;
 }
 
 /* Takes the lock and leaves it: one piece of the scan. */
 static void scan_piece(struct engine *engine, struct scan *scan)
 {
 	bool backlog = scan->debt == RESIDUE_DEBT_BACKLOG;
+	bool barrier = engine->scan_wanted > engine->scan_covered;
 	bool hurry = engine->full_wanted > engine->full_covered;
-	bool busy = backlog && !hurry && is_busy(engine);
+	bool small = backlog && (barrier || (!hurry && is_busy(engine)));
 	struct extent_list wanted = {0};
 	struct eraser_report report = {0};
 	uint64_t limit = !backlog ? FRESH_PIECE_BLOCKS
-			 : busy	  ? BACKLOG_BUSY_PIECE_BLOCKS
+			 : small  ? BACKLOG_BUSY_PIECE_BLOCKS
 				  : BACKLOG_PIECE_BLOCKS;
 	int r;
 
-	/* A barrier asked for during the backlog is not made to wait for its end. */
-	if (backlog && engine->scan_wanted > engine->scan_covered) {
+	/* A barrier asked for during the backlog is not made to wait for its end; but one small
+	 * piece of it is paid for each barrier, else a busy spool's backlog would last for ever. */
+	if (barrier && scan->backlog_pieces > 0) {
 		begin_scan(engine, scan);
 		return;
 	}
 	pthread_mutex_unlock(&engine->lock);
-	r = residue_next_owed(engine->residue, scan->debt, &scan->cursor, limit, &wanted);
+	r = look_for_debt(engine, scan, limit, &wanted);
 	if (r >= 0)
 		r = erase(engine, &wanted, &report);
 	pthread_mutex_lock(&engine->lock);
+	scan->backlog_pieces += backlog && wanted.count > 0;
 	if (r < 0)
 		engine->failed = true;
 	else if (scan->cursor >= residue_blocks(engine->residue))
 		end_of_map(engine, scan);
-	if (busy && wanted.count > 0)
+	if (small && wanted.count > 0)
 		pause_for(engine, PAUSE_FACTOR * report.took_ns);
 	extent_list_done(&wanted);
 }
 
 /* --- the thread --- */
 
+/* What the medium refuses, with no spare left, is owed for ever and cannot be paid. */
 static bool owes_anything(struct engine *engine)
 {
 	struct residue_counts counts;
 
 	residue_get_counts(engine->residue, &counts);
-	return counts.residue + counts.suspect > 0;
+	return counts.residue + counts.suspect > counts.dead;
 }
 
 /* Under lock: nobody will be served any more. */
@@ -254,6 +332,7 @@ static void give_up(struct engine *engine)
 
 	engine->parked = NULL;
 	engine->parked_tail = &engine->parked;
+	engine->parked_count = 0;
 	engine->retirements = NULL;
 	while (request) {
 		struct retire_request *next = request->next;
@@ -286,14 +365,10 @@ static void idle(struct engine *engine, uint64_t *recorded_epoch)
 		pthread_mutex_lock(&engine->lock);
 		return;
 	}
+	engine->fresh_since_ns = 0; /* nothing is owed, or we would not be idle */
 	pthread_cond_wait(&engine->work, &engine->lock);
-	if (!engine->parked && !engine->retirements && owes_anything(engine)) {
-		if (engine->fresh_since_ns == 0)
-			engine->fresh_since_ns = clock_monotonic_ns();
-		if (engine->scan_wanted == engine->scan_covered &&
-			engine->full_wanted == engine->full_covered)
-			pause_for(engine, SETTLE_NS);
-	}
+	if (owes_anything(engine))
+		pause_for(engine, SETTLE_NS);
 }
 
 void *engine_eraser_thread(void *argument)

@@ -9,6 +9,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/*
+ * Locks, taken in this order: condemning -> lock -> the residue map's own.
+ *
+ * "condemning" is held shared from before a retirement's blocks are condemned until its
+ * request is in the list, and alone by the eraser's thread while it looks what is owed: so
+ * that what belongs to a retirement is never paid, uncounted, by a batch that does not know it.
+ */
+
 struct retire_request {
 	struct extent_list owed;
 	struct retirement *result;
@@ -34,9 +42,11 @@ struct engine {
 
 	/* the eraser's thread; lock guards what follows */
 	pthread_t thread;
-	bool running;
+	pthread_rwlock_t condemning;
+	pthread_mutex_t growing; /* one growth at a time */
 	pthread_mutex_t lock;
-	pthread_cond_t work;	 /* something for the eraser */
+	bool running;
+	pthread_cond_t work;	 /* something for the eraser; on the monotonic clock */
 	pthread_cond_t progress; /* the eraser did something */
 	bool stopping;
 	bool failed;
@@ -51,6 +61,7 @@ struct engine {
 	uint64_t full_wanted;  /* the same for scans of fresh debt and backlog */
 	uint64_t full_covered;
 	uint64_t fresh_since_ns; /* 0: nothing fresh is owed */
+	uint64_t fresh_again_ns; /* the first freed since the scan that is running began; 0: none */
 
 	/* leadership of the file system's part of a barrier */
 	bool leader;
@@ -59,6 +70,17 @@ struct engine {
 
 	atomic_uint_fast64_t last_io_ns;
 };
+
+/*
+ * The end of engine_open(): a managed volume on a device that is open already, of a key
+ * that is known.  options->scheme is not NULL.  Takes both, also on error.
+ */
+must_check int engine_open_on(struct blockdev *device, const struct layout *layout,
+	struct secret *volume_key, const struct engine_options *options, struct engine **ret_engine,
+	struct problem *reterr_problem);
+
+/* Under lock: blocks were freed; the eraser is told. */
+void engine_note_freed(struct engine *engine);
 
 void *engine_eraser_thread(void *engine);
 /* Completes what an interrupted change left (blockdev/redo.h), or refuses it if read-only. */

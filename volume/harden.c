@@ -9,6 +9,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#define FILES_WANTED 2048u
+
 /* A sanitizer's runtime makes system calls of its own and shadows the address space. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HARDEN_SANITIZED 1
@@ -19,10 +21,16 @@
 int harden_early(struct problem *reterr_problem)
 {
 	const struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit files;
 
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return problem_set(reterr_problem, -errno, "core dumps cannot be switched off: %s",
 			strerror(errno));
+	/* A descriptor for each control connection. */
+	if (getrlimit(RLIMIT_NOFILE, &files) >= 0 && files.rlim_cur < FILES_WANTED) {
+		files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 	(void)setrlimit(
 		RLIMIT_MEMLOCK, &all); /* only root may; mlockall tells whether it was needed */
 	if (!HARDEN_SANITIZED && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)

@@ -203,6 +203,8 @@ int main(int argc, char **argv)
 
 	/* By the time Detach is asked the mount is gone, and with it the workers. */
 	control_wait_for_detach(parts.control);
+	engine_stop(parts.engine); /* those who wait in it leave */
+	control_quiesce(parts.control);
 	fuse_port_free(parts.port);
 	r = engine_close(parts.engine);
 	control_answer_detach(parts.control, r);

@@ -63,9 +63,10 @@ struct simdisk {
 	struct lie lie;
 	bool flushes_lie;
 
-	void (*hook)(void *context, const struct simdisk_call *call);
-	void *hook_context;
-	uint64_t flush_delay_ns;
+	/* Read without the lock, and changed while operations run: the context before the hook. */
+	void (*_Atomic hook)(void *context, const struct simdisk_call *call);
+	void *_Atomic hook_context;
+	_Atomic uint64_t flush_delay_ns;
 };
 
 /* --- memory --- */
@@ -261,9 +262,10 @@ static uint64_t landing_bytes(struct simdisk *disk, uint64_t bytes, int result)
 static void before(struct simdisk *disk, enum simdisk_op op, struct extent at)
 {
 	struct simdisk_call call = {op, at};
+	void (*hook)(void *context, const struct simdisk_call *c) = disk->hook;
 
-	if (disk->hook)
-		disk->hook(disk->hook_context, &call);
+	if (hook)
+		hook(disk->hook_context, &call);
 }
 
 static int simdisk_read(struct blockdev *bd, struct extent at, void *buf)
@@ -510,20 +512,30 @@ bool simdisk_fired(struct blockdev *bd)
 
 void simdisk_set_failed_write(struct blockdev *bd, enum simdisk_landing landing)
 {
-	simdisk_of(bd)->landing = landing;
+	struct simdisk *disk = simdisk_of(bd);
+
+	pthread_mutex_lock(&disk->lock);
+	disk->landing = landing;
+	pthread_mutex_unlock(&disk->lock);
 }
 
 void simdisk_break(struct blockdev *bd, struct extent at, unsigned int ops, int error)
 {
 	struct simdisk *disk = simdisk_of(bd);
 
+	pthread_mutex_lock(&disk->lock);
 	assert(disk->bad_count < BAD_RUNS_MAX && error > 0);
 	disk->bad[disk->bad_count++] = (struct bad_run){at, ops, error};
+	pthread_mutex_unlock(&disk->lock);
 }
 
 void simdisk_mend(struct blockdev *bd)
 {
-	simdisk_of(bd)->bad_count = 0;
+	struct simdisk *disk = simdisk_of(bd);
+
+	pthread_mutex_lock(&disk->lock);
+	disk->bad_count = 0;
+	pthread_mutex_unlock(&disk->lock);
 }
 
 /* --- lies --- */
@@ -682,8 +694,11 @@ void simdisk_replug(struct blockdev *bd)
 void simdisk_set_hook(struct blockdev *bd,
 	void (*hook)(void *context, const struct simdisk_call *call), void *context)
 {
-	simdisk_of(bd)->hook = hook;
-	simdisk_of(bd)->hook_context = context;
+	struct simdisk *disk = simdisk_of(bd);
+
+	disk->hook = NULL;
+	disk->hook_context = context;
+	disk->hook = hook;
 }
 
 void simdisk_set_flush_delay_ns(struct blockdev *bd, uint64_t ns)

@@ -22,8 +22,9 @@
  *       leaves is: everything covered by a successful flush, and of the rest any
  *       set of whole 512-byte sectors, a later write of a sector over an earlier.
  *
- * Threads: operations may come from any thread.  The functions here are for
- * the thread of the test, while no operation is running, unless they say otherwise.
+ * Threads: operations may come from any thread, and so may what counts, breaks and
+ * fails operations, the hook and the delay.  The other functions here are for the thread
+ * of the test, while no operation is running, unless they say otherwise.
  * "disk" is always what simdisk_new() or simdisk_fork() returned; blockdev_close() frees it.
  */
 #ifndef SPOOLGUARD_TESTS_SUPPORT_SIMDISK_H

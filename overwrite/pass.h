@@ -20,16 +20,23 @@
 
 #define PASS_TRANSFER_BYTES (1u << 20)
 
-/* What is shared by the passes of one caller: aligned buffers of PASS_TRANSFER_BYTES.  One thread
- * at a time. */
+#define PASS_LANES_MAX 8
+
+/*
+ * What the passes of one caller share: aligned buffers, 2 * PASS_TRANSFER_BYTES for each lane.  One
+ * caller at a time.  With one lane everything happens in the caller's thread; with more, that many
+ * threads, started and ended within each call, keep as many transfers in flight.
+ */
 struct pass_buffers;
-must_check int pass_buffers_new(struct pass_buffers **ret_buffers);
+must_check int pass_buffers_new(struct pass_buffers **ret_buffers); /* one lane */
+must_check int pass_buffers_new_lanes(unsigned int lanes, struct pass_buffers **ret_buffers);
 void pass_buffers_free(struct pass_buffers *buffers);
 DEFINE_CLEANUP(struct pass_buffers *, pass_buffers_free)
 
 /*
- * seed: NULL for PASS_BYTE.  progress->done_bytes is advanced and reported if sink is not NULL.
- * -ECANCELED if the sink asks to stop; -ENOMEM.
+ * seed: NULL for PASS_BYTE.  progress->done_bytes is advanced and reported if sink is not NULL:
+ * from any of the threads, one at a time.  -ECANCELED if the sink asks to stop: what was in flight
+ * has ended, and blocks anywhere in the runs may have been written.  -ENOMEM.
  */
 must_check int pass_write(struct blockdev *bd, const struct scheme_pass *pass,
 	const struct secret *seed, const struct extent_list *runs, struct pass_buffers *buffers,

@@ -12,6 +12,7 @@ struct entry {
 	const char *where;
 	const char *type;
 	const char *source;
+	const char *options; /* the file system's own */
 };
 
 struct table {
@@ -62,8 +63,9 @@ static bool parse_mount(char *line, struct entry *entry)
 	entry->number = makedev(major_number, minor_number);
 	entry->where = field[4];
 	entry->type = strsep(&behind, " ");
-	field[5] = strsep(&behind, " \n");
-	if (!field[5])
+	field[5] = strsep(&behind, " ");
+	entry->options = strsep(&behind, " \n");
+	if (!field[5] || !entry->options)
 		return false;
 	unescape(field[5]);
 	entry->source = field[5];
@@ -110,7 +112,8 @@ bool mount_table_find(
 	return false;
 }
 
-int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes)
+int mount_table_describe(dev_t file_system, char *ret_type, size_t type_bytes, char *ret_options,
+	size_t options_bytes)
 {
 	_cleanup_table_ struct table table = {.file = NULL};
 	struct entry entry;
@@ -119,6 +122,7 @@ int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes)
 		if (entry.number != file_system)
 			continue;
 		snprintf(ret_type, type_bytes, "%s", entry.type);
+		snprintf(ret_options, options_bytes, "%s", entry.options);
 		return 0;
 	}
 	return -ENOENT;

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "blockdev/medium.h"
+#include "base/io.h"
+#include "blockdev/device_tree.h"
+#include "blockdev/file_map.h"
+#include "blockdev/mount_table.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+/* Layers of files on devices on files: deeper is nobody's. */
+#define LAYERS_MAX 8
+
+/* Numbers that linux/magic.h does not have. */
+#define BCACHEFS_MAGIC 0xca451a4eu
+#define CEPH_MAGIC     0x00c36400u
+#define CIFS_MAGIC     0xff534d42u
+#define ECRYPTFS_MAGIC 0x0000f15fu
+#define JFFS2_MAGIC    0x000072b6u
+#define LUSTRE_MAGIC   0x0bd00bd0u
+#define RAMFS_FS_MAGIC 0x858458f6u
+#define SMB2_FS_MAGIC  0xfe534d42u
+#define UBIFS_MAGIC    0x24051905u
+#define ZFS_MAGIC      0x2fc12fc1u
+
+struct file_system_trait {
+	uint32_t magic;
+	enum medium_promise promise;
+	const char *reason;
+};
+
+static const struct file_system_trait traits[] = {
+	{BTRFS_SUPER_MAGIC, MEDIUM_NOT_IN_PLACE, "btrfs writes every change to a new place"},
+	{ZFS_MAGIC, MEDIUM_NOT_IN_PLACE, "zfs writes every change to a new place"},
+	{BCACHEFS_MAGIC, MEDIUM_NOT_IN_PLACE, "bcachefs writes every change to a new place"},
+	{F2FS_SUPER_MAGIC, MEDIUM_NOT_IN_PLACE, "f2fs is log-structured"},
+	{NILFS_SUPER_MAGIC, MEDIUM_NOT_IN_PLACE, "nilfs2 is log-structured"},
+	{JFFS2_MAGIC, MEDIUM_NOT_IN_PLACE, "jffs2 is log-structured"},
+	{UBIFS_MAGIC, MEDIUM_NOT_IN_PLACE, "ubifs is log-structured"},
+	{OVERLAYFS_SUPER_MAGIC, MEDIUM_NOT_IN_PLACE,
+		"overlayfs copies a file before its first change"},
+	{ECRYPTFS_MAGIC, MEDIUM_NOT_IN_PLACE, "ecryptfs lays the file out anew below"},
+	{NFS_SUPER_MAGIC, MEDIUM_NOT_IN_PLACE, "what an NFS server does cannot be seen from here"},
+	{CIFS_MAGIC, MEDIUM_NOT_IN_PLACE, "what an SMB server does cannot be seen from here"},
+	{SMB2_FS_MAGIC, MEDIUM_NOT_IN_PLACE, "what an SMB server does cannot be seen from here"},
+	{SMB_SUPER_MAGIC, MEDIUM_NOT_IN_PLACE, "what an SMB server does cannot be seen from here"},
+	{CEPH_MAGIC, MEDIUM_NOT_IN_PLACE, "what a Ceph cluster does cannot be seen from here"},
+	{LUSTRE_MAGIC, MEDIUM_NOT_IN_PLACE, "what a Lustre cluster does cannot be seen from here"},
+	{V9FS_MAGIC, MEDIUM_NOT_IN_PLACE, "what a 9p server does cannot be seen from here"},
+	{FUSE_SUPER_MAGIC, MEDIUM_NOT_IN_PLACE, "what a FUSE server does cannot be seen from here"},
+	{TMPFS_MAGIC, MEDIUM_CACHE_ONLY,
+		"tmpfs is memory, and what it swapped out is not overwritten"},
+	{RAMFS_FS_MAGIC, MEDIUM_CACHE_ONLY, "ramfs is memory"},
+};
+
+static const struct file_system_trait *find_trait(uint32_t magic)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(traits); i++) {
+		if (traits[i].magic == magic)
+			return &traits[i];
+	}
+	return NULL;
+}
+
+/* A file that btrfs itself overwrites in place, as long as no snapshot shares it. */
+static bool is_nocow_on_btrfs(const struct medium_facts *facts)
+{
+	return facts->file_system == BTRFS_SUPER_MAGIC && (facts->attributes & FS_NOCOW_FL);
+}
+
+/* What a single file's own flags say, whatever its file system. */
+static const char *find_file_reason(const struct medium_facts *facts)
+{
+	if (facts->attributes & FS_COMPR_FL)
+		return "the file is compressed";
+	if (facts->extent_flags & FIEMAP_EXTENT_SHARED)
+		return "the file shares blocks with another one or a snapshot (reflink)";
+	if (facts->extent_flags & FIEMAP_EXTENT_DATA_ENCRYPTED)
+		return "the file system encrypts the file: a pattern does not reach the medium";
+	if (facts->extent_flags & FIEMAP_EXTENT_ENCODED)
+		return "the file is compressed or encoded";
+	if (facts->extent_flags & (FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_DATA_TAIL))
+		return "the file lies inside metadata, which the journal copies";
+	if (facts->journals_data || (facts->attributes & FS_JOURNAL_DATA_FL))
+		return "the file system copies data into its journal";
+	return NULL;
+}
+
+struct medium_verdict medium_classify(const struct medium_facts *facts)
+{
+	const struct file_system_trait *trait =
+		facts->is_device ? NULL : find_trait(facts->file_system);
+	const char *reason = facts->is_device ? NULL : find_file_reason(facts);
+
+	if (trait && trait->promise == MEDIUM_NOT_IN_PLACE && !is_nocow_on_btrfs(facts))
+		return (struct medium_verdict){trait->promise, trait->reason};
+	if (reason)
+		return (struct medium_verdict){MEDIUM_NOT_IN_PLACE, reason};
+	if (trait && trait->promise == MEDIUM_CACHE_ONLY)
+		return (struct medium_verdict){trait->promise, trait->reason};
+	if (!facts->direct)
+		return (struct medium_verdict){
+			MEDIUM_CACHE_ONLY, "O_DIRECT is not to be had on this file system"};
+	return (struct medium_verdict){MEDIUM_NOT_ASSESSED, ""};
+}
+
+const char *medium_describe(
+	const struct medium_verdict *verdict, char buf[static MEDIUM_TEXT_BYTES])
+{
+	const char *words = "not assessed";
+
+	if (verdict->promise == MEDIUM_NOT_IN_PLACE)
+		words = "overwriting cannot be promised here: ";
+	else if (verdict->promise == MEDIUM_CACHE_ONLY)
+		words = "verified through the page cache only: ";
+	snprintf(buf, MEDIUM_TEXT_BYTES, "%s%s", words, verdict->reason);
+	return buf;
+}
+
+const char *medium_promise_name(enum medium_promise promise)
+{
+	static const char *const names[] = {
+		[MEDIUM_NOT_ASSESSED] = "not-assessed",
+		[MEDIUM_CACHE_ONLY] = "cache-only",
+		[MEDIUM_NOT_IN_PLACE] = "cannot-promise",
+	};
+
+	return names[promise];
+}
+
+/* --- facts --- */
+
+static int gather_file(int fd, dev_t file_system, struct medium_facts *facts)
+{
+	struct file_map map = {.pieces = NULL};
+	char type[64], options[512];
+	struct statfs fs;
+	int attributes = 0, r;
+
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	facts->file_system = (uint32_t)fs.f_type;
+	if (ioctl(fd, FS_IOC_GETFLAGS, &attributes) == 0)
+		facts->attributes = (uint32_t)attributes;
+	if (mount_table_describe(file_system, type, sizeof(type), options, sizeof(options)) >= 0)
+		facts->journals_data = strstr(options, "data=journal") != NULL;
+	r = file_map_read(fd, &map);
+	if (r == -EOPNOTSUPP || r == -EINVAL)
+		return 0;
+	facts->extent_flags = map.all_flags;
+	file_map_done(&map);
+	return r == -EFBIG ? 0 : r;
+}
+
+int medium_gather(int fd, bool direct, struct medium_facts *ret_facts)
+{
+	struct medium_facts facts = {.direct = direct};
+	struct stat st;
+	int r = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	facts.is_device = S_ISBLK(st.st_mode);
+	if (!facts.is_device)
+		r = gather_file(fd, st.st_dev, &facts);
+	if (r < 0)
+		return r;
+	*ret_facts = facts;
+	return 0;
+}
+
+/* Is what the loop device was told to do: read and write its file past the cache. */
+static bool is_loop_direct(dev_t loop)
+{
+	char text[8];
+
+	return device_attribute(loop, "loop/dio", text, sizeof(text)) >= 0 && text[0] == '1';
+}
+
+/* The file below a loop device, opened for reading; -ENXIO: there is none, or not in reach. */
+static int open_below(dev_t device, bool *ret_direct)
+{
+	struct device_backing backing;
+	struct stat st;
+	int fd;
+
+	if (device_backing(device, &backing) < 0)
+		return -ENXIO;
+	fd = open(backing.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0 ||
+		(backing.block ? st.st_rdev != backing.block
+			       : st.st_dev != backing.device || st.st_ino != backing.inode)) {
+		io_closep(&fd);
+		return -ENXIO;
+	}
+	*ret_direct = is_loop_direct(device);
+	return fd;
+}
+
+int medium_assess(int fd, bool direct, struct medium_verdict *ret_verdict)
+{
+	struct medium_verdict worst = {MEDIUM_NOT_ASSESSED, ""}, verdict;
+	_cleanup_close_ int below = -1;
+	struct medium_facts facts;
+	struct stat st;
+	int next, r;
+
+	for (int layer = 0; layer < LAYERS_MAX; layer++) {
+		r = medium_gather(fd, direct, &facts);
+		if (r < 0)
+			return r;
+		verdict = medium_classify(&facts);
+		if (verdict.promise > worst.promise)
+			worst = verdict;
+		if (fstat(fd, &st) < 0)
+			return -errno;
+		next = open_below(facts.is_device ? st.st_rdev : st.st_dev, &direct);
+		if (next < 0)
+			break;
+		io_closep(&below);
+		fd = below = next;
+	}
+	*ret_verdict = worst;
+	return 0;
+}

@@ -94,7 +94,7 @@ DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2f
 	btrfs-progs f2fs-tools fdisk dmsetup fio jq util-linux mount python3 \
 	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps
 DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript
-DEPS_BENCH := $(DEPS_DEMO) fio jq scrub nwipe qemu-utils dmsetup gnuplot-nox
+DEPS_BENCH := $(DEPS_DEMO) openssl fio jq scrub nwipe qemu-utils dmsetup gnuplot-nox
 
 WARN := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough
@@ -124,6 +124,7 @@ run = $(if $(V),,@echo "  $1  $(patsubst $(BUILD)/%,%,$@)";)
 TESTS := $(foreach f,$(FOLDERS),$(wildcard tests/$f/test_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(TESTS))
 PROGRAMS := $(BUILD)/spoolguard $(BUILD)/spoolguard-volume
+BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) tests/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
 SCRIPTS := $(wildcard .ci/run bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
@@ -163,6 +164,10 @@ $(call lib,support): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.
 	$(archive)
 
 $(BUILD)/spoolguard: $(BUILD)/obj/cli/spoolguard_main.o $(call libs,cli)
+	$(call run,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call group,$^) $(call plibs,cli)
+
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call libs,cli)
+	@mkdir -p $(@D)
 	$(call run,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call group,$^) $(call plibs,cli)
 
 $(BUILD)/spoolguard-volume: $(BUILD)/obj/volume/spoolguard_volume_main.o $(call libs,volume)
@@ -210,7 +215,7 @@ demo: deps
 
 bench:
 	@tools/deps.sh --needed $(DEPS_BUILD) --wanted $(DEPS_BENCH)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
 	@for b in $(filter-out %/lib.sh,$(wildcard bench/*.sh)); do \
 		[ ! -x $$b ] || BUILD=$(abspath $(BUILD)) $$b || exit 1; done
 

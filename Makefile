@@ -73,6 +73,7 @@ USES_cli        := volume spool overwrite keystore blockdev ipc crypto base
 
 # Headers that this folder alone may name, by their beginnings.
 OWNS_crypto     := openssl/ sodium
+OWNS_blockdev   := blkid/
 OWNS_keystore   := libcryptsetup
 OWNS_spool      := ext2fs/ et/ uuid/
 OWNS_volume     := fuse seccomp cap-ng

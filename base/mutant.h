@@ -33,6 +33,21 @@ enum mutant {
 	MUTANT_FAILED_WRITE_IS_CLEAN,	 /* M7 */
 	MUTANT_FLUSH_RETRY,		 /* M7: a failed flush does not stop the volume */
 	MUTANT_RETIRE_IGNORES_WRITES,	 /* retirement erases a block that changed hands */
+	MUTANT_NO_FLUSH_BEFORE_PASS,	 /* M4: RESIDUE is written, not flushed */
+	MUTANT_CLOSE_WITHOUT_FLUSH,	 /* the clean mark is not flushed */
+	MUTANT_CLOSE_MARKS_FIRST,	 /* the clean mark goes out with the pages it speaks of */
+	MUTANT_OPEN_WITHOUT_MARK,	 /* an attach leaves the clean mark */
+	MUTANT_STUCK_ONE_SLOT,		 /* V1: the list of remapped blocks in one slot only */
+	MUTANT_STUCK_NOT_HEALED,	 /* V1: ... and an attach leaves it so after a crash */
+	MUTANT_STUCK_NOT_FLUSHED,	 /* a spare carries data before the list says so */
+	MUTANT_GROW_ONE_SLOT,		 /* V1: the new size in one slot only */
+	MUTANT_GROW_WITHOUT_PAGES,	 /* the new size before its pages are flushed */
+	MUTANT_FAILED_MAP_WRITE,	 /* M7: a failed write of a page does not stop the volume */
+	MUTANT_NO_DRAIN_ON_CONDEMN,	 /* M1 */
+	MUTANT_NO_DRAIN_ON_EVICT,	 /* M1 */
+	MUTANT_NO_DRAIN_ON_CLOSE,	 /* M1 */
+	MUTANT_READ_WITHOUT_RANGE,	 /* M1 */
+	MUTANT_COMMITS_OVERLAP,		 /* a request counts on a commit that began before it */
 	MUTANT_COUNT, /* of the map and its eraser; those of the redo record follow */
 
 	MUTANT_REDO_NO_FLUSH_BEFORE_HEADER = MUTANT_COUNT, /* J1 */

@@ -137,6 +137,8 @@ int map_store_load(struct map_store *store, struct map_page_id id, struct map_sl
 		(struct map_slots){.generation = generation[newest], .newest = (uint8_t)newest};
 	ret_page->damaged = !whole[0] || !whole[1];
 	ret_page->lost = !whole[0] && !whole[1];
+	ret_page->twins =
+		whole[0] && whole[1] && memcmp(body[0], body[1], MAP_PAGE_BODY_BYTES) == 0;
 	if (mutant_is(MUTANT_TRUST_OLDER_SLOT) && !ret_page->lost)
 		ret_page->damaged = false;
 
@@ -157,8 +159,7 @@ int map_store_write(struct map_store *store, struct map_page_id id, struct map_s
 	unsigned int slot = mutant_is(MUTANT_SAME_SLOT) ? slots->newest : slots->newest ^ 1u;
 	int r;
 
-	assert(!slots->unflushed || mutant_is(MUTANT_NO_FLUSH_AFTER_PREMARK) ||
-		mutant_is(MUTANT_NO_FLUSH_AFTER_PAGES)); /* D1 */
+	assert(!slots->unflushed); /* D1 */
 	store->buffered.count = 0;
 	r = map_page_encode(store->sealer, id, slots->generation + 1, body, store->buffer);
 	if (r < 0)

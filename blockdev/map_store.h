@@ -29,6 +29,7 @@ struct map_slots {
 struct map_page_loaded {
 	bool damaged;			   /* a slot did not authenticate or could not be read */
 	bool lost;			   /* neither did */
+	bool twins;			   /* both are whole and say the same */
 	uint8_t body[MAP_PAGE_BODY_BYTES]; /* the newest whole slot's, unless lost */
 };
 

@@ -79,18 +79,23 @@ static int mark_open(struct residue *residue, struct residue_open_report *report
 {
 	int r;
 
-	residue->clean = false;
+	if (!mutant_is(MUTANT_OPEN_WITHOUT_MARK))
+		residue->clean = false;
 	residue->attaches++;
 	if (report->was_unclean && residue->filesystem_expected)
 		residue->sweep_owed = true;
 	report->sweep_owed = residue->sweep_owed;
 	residue->volume_dirty = true;
 
-	/* Twice: a page whose slot was damaged has two whole ones again before anything relies on
-	 * it (M5). */
+	/* Twice: a page whose slots were damaged has two whole ones again before anything relies
+	 * on it (M5). */
 	for (unsigned int i = 0; i < (report->damaged_pages ? 2 : 1); i++) {
 		for (uint64_t p = 0; i == 1 && p < residue->page_count; p++)
 			residue->pages[p].dirty |= residue->pages[p].in_commit;
+		if (i == 1) {
+			residue->stuck_dirty |= residue->stuck_in_commit;
+			residue->volume_dirty = true;
+		}
 		r = residue_commit(residue, false);
 		if (r < 0)
 			return r;
@@ -166,12 +171,11 @@ static void close_window(struct residue *residue, struct premark_window *window)
 	window->run.count = 0;
 }
 
-int residue_close_orderly(struct residue *residue)
+/* What close does with every write drained, and none coming. */
+static int close_drained(struct residue *residue)
 {
 	int r;
 
-	if (residue->parts.read_only)
-		return 0;
 	/* Data first: what is written becomes LIVE before its windows are closed. */
 	r = residue_commit(residue, true);
 	if (r < 0)
@@ -185,7 +189,8 @@ int residue_close_orderly(struct residue *residue)
 			residue->pages[p].dirty = true;
 	}
 	pthread_mutex_unlock(&residue->lock);
-	r = residue_commit(residue, false);
+	if (!mutant_is(MUTANT_CLOSE_MARKS_FIRST))
+		r = residue_commit(residue, false);
 	if (r < 0)
 		return r;
 
@@ -193,14 +198,35 @@ int residue_close_orderly(struct residue *residue)
 	residue->clean = true;
 	residue->volume_dirty = true;
 	pthread_mutex_unlock(&residue->lock);
-	r = residue_commit(residue, false);
-	if (r < 0)
-		return r;
+	return residue_commit(residue, false);
+}
+
+int residue_close_orderly(struct residue *residue)
+{
+	struct range_holder holder;
+	int r;
+
+	if (residue->parts.read_only)
+		return 0;
+	/*
+	 * M1: a first write in flight has its block OPEN, as one that was never issued has;
+	 * and a write after the clean mark would make it a lie.
+	 */
+	if (!mutant_is(MUTANT_NO_DRAIN_ON_CLOSE))
+		range_lock_exclusive(
+			&residue->ranges, (struct extent){0, residue->blocks}, &holder);
+	pthread_mutex_lock(&residue->lock);
+	residue->closing = true;
+	pthread_mutex_unlock(&residue->lock);
+
+	r = close_drained(residue);
 
 	pthread_mutex_lock(&residue->lock);
-	residue->stopped = true; /* a later write would make the clean mark a lie */
+	residue->stopped = true;
 	pthread_mutex_unlock(&residue->lock);
-	return 0;
+	if (!mutant_is(MUTANT_NO_DRAIN_ON_CLOSE))
+		range_lock_release(&residue->ranges, &holder);
+	return r;
 }
 
 uint64_t residue_blocks(const struct residue *residue)
@@ -264,13 +290,15 @@ static int transfer(struct residue *residue, struct extent run, uint8_t *buf, bo
 
 int residue_read(struct residue *residue, struct extent at, void *buf)
 {
+	struct extent whole = at;
 	struct range_holder holder;
 	uint8_t *out = buf;
 	int r = 0;
 
 	if (!extent_is_within(at, residue->blocks))
 		return -ERANGE;
-	range_lock_shared(&residue->ranges, at, &holder);
+	if (!mutant_is(MUTANT_READ_WITHOUT_RANGE))
+		range_lock_shared(&residue->ranges, whole, &holder);
 	while (at.count > 0 && r >= 0) {
 		uint64_t run = 1;
 		bool data;
@@ -290,7 +318,8 @@ int residue_read(struct residue *residue, struct extent at, void *buf)
 		at.first += run;
 		at.count -= run;
 	}
-	range_lock_release(&residue->ranges, &holder);
+	if (!mutant_is(MUTANT_READ_WITHOUT_RANGE))
+		range_lock_release(&residue->ranges, &holder);
 	return r;
 }
 
@@ -343,11 +372,13 @@ static void evict_window(struct residue *residue, struct extent run)
 
 	if (run.count == 0)
 		return;
-	range_lock_exclusive(&residue->ranges, run, &holder);
+	if (!mutant_is(MUTANT_NO_DRAIN_ON_EVICT))
+		range_lock_exclusive(&residue->ranges, run, &holder);
 	pthread_mutex_lock(&residue->lock);
 	close_window(residue, &(struct premark_window){.run = run});
 	pthread_mutex_unlock(&residue->lock);
-	range_lock_release(&residue->ranges, &holder);
+	if (!mutant_is(MUTANT_NO_DRAIN_ON_EVICT))
+		range_lock_release(&residue->ranges, &holder);
 }
 
 /* M2: makes "not CLEAN" durable for the window around block. */
@@ -371,7 +402,7 @@ static int premark(struct residue *residue, uint64_t block)
 	pthread_mutex_unlock(&residue->lock);
 
 	evict_window(residue, evicted);
-	return residue_commit(residue, false);
+	return mutant_is(MUTANT_NO_PREMARK) ? 0 : residue_commit(residue, false);
 }
 
 enum write_go {
@@ -386,7 +417,7 @@ enum write_go {
 static enum write_go may_write(
 	struct residue *residue, struct extent at, struct extent *reterr_owed)
 {
-	if (residue->stopped && !mutant_is(MUTANT_FLUSH_RETRY))
+	if (residue->closing || (residue->stopped && !mutant_is(MUTANT_FLUSH_RETRY)))
 		return WRITE_STOPPED;
 	if (extent_list_overlaps(&residue->dead, at))
 		return WRITE_DEAD;
@@ -505,33 +536,31 @@ int residue_flush(struct residue *residue)
 
 /* --- discard --- */
 
-/* Under lock: the one block is free from now on. */
-static bool free_block(struct residue *residue, uint64_t block)
+void residue_free_block(struct residue *residue, uint64_t block)
 {
 	switch (state_of(residue, block)) {
 	case STATE_WRITTEN:
 	case STATE_FLUSHING:
 	case STATE_LIVE:
 		residue_set_state(residue, block, STATE_FRESH);
-		return true;
+		break;
 	case STATE_UNKNOWN:
-		if (!residue->unknown_discards_allowed)
-			return false;
-		residue_set_state(residue, block, STATE_FRESH);
-		return true;
+		if (residue->unknown_discards_allowed)
+			residue_set_state(residue, block, STATE_FRESH);
+		break;
 	case STATE_UNKNOWN_CLEAN:
-		if (!residue->unknown_discards_allowed)
-			return false;
-		residue_set_state(residue, block, STATE_SUSPECT);
-		return true;
+		if (residue->unknown_discards_allowed)
+			residue_set_state(residue, block, STATE_SUSPECT);
+		break;
 	default:
-		return false;
+		break;
 	}
 }
 
 int residue_discard(struct residue *residue, struct extent at)
 {
 	struct range_holder holder;
+	int r = 0;
 
 	if (!extent_is_within(at, residue->blocks))
 		return -ERANGE;
@@ -541,13 +570,17 @@ int residue_discard(struct residue *residue, struct extent at)
 	if (!mutant_is(MUTANT_NO_DRAIN_ON_DISCARD))
 		range_lock_exclusive(&residue->ranges, at, &holder);
 	pthread_mutex_lock(&residue->lock);
-	residue_watches_hit(residue, at);
-	for (uint64_t b = at.first; b < extent_end(at); b++)
-		free_block(residue, b);
+	if (residue->closing) { /* it would be acknowledged, and nowhere recorded */
+		r = -ENOTRECOVERABLE;
+	} else {
+		residue_watches_hit(residue, at);
+		for (uint64_t b = at.first; b < extent_end(at); b++)
+			residue_free_block(residue, b);
+	}
 	pthread_mutex_unlock(&residue->lock);
 	if (!mutant_is(MUTANT_NO_DRAIN_ON_DISCARD))
 		range_lock_release(&residue->ranges, &holder);
-	return 0;
+	return r;
 }
 
 /* --- what is known --- */

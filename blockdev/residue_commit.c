@@ -91,7 +91,7 @@ static int write_page(struct residue *residue, struct map_page_id id, struct map
 	pthread_mutex_unlock(&residue->lock);
 	r = map_store_write(residue->store, id, slots, body);
 	pthread_mutex_lock(&residue->lock);
-	return r;
+	return mutant_is(MUTANT_FAILED_MAP_WRITE) ? 0 : r;
 }
 
 /* Takes and leaves the lock.  *ret_written: whether anything was. */
@@ -156,6 +156,19 @@ static void pages_are_durable(struct residue *residue)
 		map_store_flushed(&residue->volume_slots);
 }
 
+/* The mutants of the one flush that many requests rely on: which request's is dropped. */
+static bool flush_is_dropped(const struct residue *residue, bool with_data)
+{
+	if (with_data)
+		return mutant_is(MUTANT_NO_FLUSH_AFTER_PAGES);
+	if (residue->stuck_in_commit)
+		return mutant_is(MUTANT_STUCK_NOT_FLUSHED);
+	if (residue->clean)
+		return mutant_is(MUTANT_CLOSE_WITHOUT_FLUSH);
+	return (mutant_is(MUTANT_NO_FLUSH_AFTER_PREMARK) && residue->totals[STATE_MARKED] > 0) ||
+	       (mutant_is(MUTANT_NO_FLUSH_BEFORE_PASS) && residue->totals[STATE_ERASING] > 0);
+}
+
 /* Takes and leaves the lock. */
 static int run_commit(struct residue *residue, bool with_data)
 {
@@ -170,8 +183,7 @@ static int run_commit(struct residue *residue, bool with_data)
 		return r;
 
 	pthread_mutex_unlock(&residue->lock);
-	if (!(mutant_is(MUTANT_NO_FLUSH_AFTER_PREMARK) && !with_data) &&
-		!(mutant_is(MUTANT_NO_FLUSH_AFTER_PAGES) && with_data))
+	if (!flush_is_dropped(residue, with_data))
 		r = blockdev_flush(residue->parts.device);
 	pthread_mutex_lock(&residue->lock);
 	if (r >= 0 || mutant_is(MUTANT_FLUSH_RETRY))
@@ -186,6 +198,8 @@ int residue_commit(struct residue *residue, bool with_data)
 
 	pthread_mutex_lock(&residue->lock);
 	wanted = residue->commits_started + 1;
+	if (mutant_is(MUTANT_COMMITS_OVERLAP) && residue->commit_running)
+		wanted--;
 	residue->data_wanted |= with_data;
 	while (residue->commits_done < wanted && !residue->stopped) {
 		bool data;

@@ -248,6 +248,22 @@ static void enter_stuck(struct residue *residue, const struct residue_stuck *ent
 	residue->stuck_dirty = true;
 }
 
+/* V1: into both slots, so that whichever survives, no write to the spare is forgotten. */
+static int commit_stuck(struct residue *residue)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < 2 && r >= 0; i++) {
+		if (i == 1 && mutant_is(MUTANT_STUCK_ONE_SLOT))
+			break;
+		pthread_mutex_lock(&residue->lock);
+		residue->stuck_dirty = residue->volume_dirty = true;
+		pthread_mutex_unlock(&residue->lock);
+		r = residue_commit(residue, false);
+	}
+	return r;
+}
+
 int residue_erase_stuck(struct residue *residue, uint64_t block, int error)
 {
 	struct residue_stuck entry = {.block = block, .error = error, .wall_s = clock_wall_s()};
@@ -260,10 +276,10 @@ int residue_erase_stuck(struct residue *residue, uint64_t block, int error)
 	       (known || residue->stuck_count < STUCK_MAX);
 	if (room) {
 		entry.spare = residue->next_spare++;
+		/* Nobody takes it before the list is durable: passes and data would go to a spare
+		 * that a crash forgets. */
+		residue_set_state(residue, block, STATE_ERASING);
 		enter_stuck(residue, &entry);
-		/* The spare gets every pass before it carries anything: it may be an old, used
-		 * medium. */
-		residue_set_state(residue, block, STATE_FRESH);
 	} else {
 		r = extent_list_add(&residue->dead, (struct extent){block, 1});
 		residue_set_state(residue, block, STATE_RESIDUE);
@@ -272,14 +288,12 @@ int residue_erase_stuck(struct residue *residue, uint64_t block, int error)
 	if (!room)
 		return r < 0 ? r : -ENOSPC;
 
-	/* Into both slots: whichever survives, no write to the spare is forgotten. */
-	r = residue_commit(residue, false);
-	if (r < 0)
-		return r;
+	r = commit_stuck(residue);
 	pthread_mutex_lock(&residue->lock);
-	residue->stuck_dirty = true;
+	/* The spare gets every pass before it carries anything: it may be an old, used medium. */
+	residue_set_state(residue, block, r < 0 ? STATE_RESIDUE : STATE_FRESH);
 	pthread_mutex_unlock(&residue->lock);
-	return residue_commit(residue, false);
+	return r;
 }
 
 size_t residue_get_stuck(struct residue *residue, struct residue_stuck *entries, size_t capacity)

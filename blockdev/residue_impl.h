@@ -74,6 +74,7 @@ struct residue {
 	bool commit_running;
 	bool data_wanted; /* the next commit flushes data first and records LIVE */
 	bool stopped;	  /* a flush or a map write failed (M7): nothing more is promised */
+	bool closing;	  /* an orderly end has begun: no write or discard is taken any more */
 	atomic_bool data_unflushed;
 
 	/* The volume page. */
@@ -117,6 +118,9 @@ static inline enum block_state state_of(const struct residue *residue, uint64_t 
 
 /* Under lock.  Marks the page dirty if what would be recorded changes. */
 void residue_set_state(struct residue *residue, uint64_t block, enum block_state state);
+
+/* Under lock and an exclusive range: the block is free from now on, if it held data. */
+void residue_free_block(struct residue *residue, uint64_t block);
 
 /* Under lock.  Length of the run from block on with one state, at most limit. */
 uint64_t residue_run_of(const struct residue *residue, uint64_t block, uint64_t limit);

@@ -5,10 +5,14 @@
  *   M5  A page with a slot that does not authenticate is UNKNOWN as a whole.
  *   V1  The volume page and the stuck page are believed from their one whole slot:
  *       what they say is either harmless if old (the clean mark: a damaged page
- *       counts as unclean) or was written to both slots (size, stuck blocks).
+ *       counts as unclean) or was written to both slots (size, stuck blocks, whether
+ *       a file system is expected), and is again after a crash in between.
+ *   V2  The volume page knows how many spare blocks were used: while none was, the
+ *       stuck page may be lost.
  */
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/mutant.h"
 #include "blockdev/crypted.h"
 #include "blockdev/residue_impl.h"
 #include "blockdev/window.h"
@@ -25,6 +29,7 @@ enum {
 	VOLUME_BLOCKS = 8,
 	VOLUME_ATTACHES = 16,
 	VOLUME_WALL = 24,
+	VOLUME_SPARES = 32,
 	VOLUME_FINGERPRINT = 64,
 };
 
@@ -48,6 +53,7 @@ void residue_encode_volume_page(
 	bytes_put_le64(ret_body + VOLUME_BLOCKS, residue->blocks);
 	bytes_put_le64(ret_body + VOLUME_ATTACHES, residue->attaches);
 	bytes_put_le64(ret_body + VOLUME_WALL, (uint64_t)clock_wall_s());
+	bytes_put_le64(ret_body + VOLUME_SPARES, residue->next_spare);
 	memcpy(ret_body + VOLUME_FINGERPRINT, residue->fingerprint, RESIDUE_FINGERPRINT_BYTES);
 }
 
@@ -59,6 +65,7 @@ static void decode_volume_page(struct residue *residue, const uint8_t *body, uin
 	residue->sweep_owed = flags & FLAG_SWEEP_OWED;
 	residue->filesystem_expected = flags & FLAG_FILESYSTEM_EXPECTED;
 	residue->attaches = bytes_get_le64(body + VOLUME_ATTACHES);
+	residue->next_spare = bytes_get_le64(body + VOLUME_SPARES);
 	memcpy(residue->fingerprint, body + VOLUME_FINGERPRINT, RESIDUE_FINGERPRINT_BYTES);
 	*ret_blocks = bytes_get_le64(body + VOLUME_BLOCKS);
 }
@@ -87,6 +94,7 @@ static int load_volume_page(
 	if (page.lost) {
 		*ret_blocks = blocks_of_medium(residue);
 		residue->filesystem_expected = true;
+		residue->next_spare = UINT64_MAX; /* not known */
 	} else {
 		decode_volume_page(residue, page.body, ret_blocks);
 	}
@@ -148,7 +156,8 @@ static int decode_stuck_page(struct residue *residue, const uint8_t *body)
 
 /* Without the list, blocks that live in the spare area would be read from their refused old places.
  */
-static int load_stuck_page(struct residue *residue, struct problem *reterr_problem)
+static int load_stuck_page(
+	struct residue *residue, bool *ret_damaged, struct problem *reterr_problem)
 {
 	struct map_page_loaded page;
 	int r;
@@ -157,6 +166,10 @@ static int load_stuck_page(struct residue *residue, struct problem *reterr_probl
 		&residue->stuck_slots, &page);
 	if (r < 0)
 		return r;
+	if (page.lost && residue->next_spare == 0) { /* V2: it was empty */
+		residue->stuck_dirty = true;
+		return 0;
+	}
 	if (!page.lost)
 		r = decode_stuck_page(residue, page.body);
 	if (page.lost || r < 0)
@@ -164,7 +177,10 @@ static int load_stuck_page(struct residue *residue, struct problem *reterr_probl
 			"the list of remapped blocks is damaged in both copies, so that blocks "
 			"would be read from the "
 			"wrong place; restore the image from a copy, or format the volume again");
-	residue->stuck_dirty = page.damaged;
+	/* A crash between its two writes leaves the entry in one slot: into the other, before it
+	 * is used. */
+	residue->stuck_dirty = page.damaged || (!page.twins && !mutant_is(MUTANT_STUCK_NOT_HEALED));
+	*ret_damaged = page.damaged;
 	return 0;
 }
 
@@ -236,11 +252,11 @@ int residue_load(struct residue *residue, struct residue_open_report *ret_report
 	struct problem *reterr_problem)
 {
 	const struct layout *layout = residue->parts.layout;
-	bool damaged = false, lost = false;
+	bool volume_damaged = false, lost = false, stuck_damaged = true;
 	uint64_t blocks = 0;
 	int r;
 
-	r = load_volume_page(residue, &blocks, &damaged, &lost);
+	r = load_volume_page(residue, &blocks, &volume_damaged, &lost);
 	if (r == -EPROTONOSUPPORT)
 		return problem_set(reterr_problem, r,
 			"the volume's map was written by a newer version of spoolguard; use that "
@@ -260,14 +276,15 @@ int residue_load(struct residue *residue, struct residue_open_report *ret_report
 	r = residue_reserve(residue, blocks);
 	if (r < 0)
 		return r;
-	r = load_stuck_page(residue, reterr_problem);
+	r = load_stuck_page(residue, &stuck_damaged, reterr_problem);
 	for (uint64_t p = 0; p < residue->page_count && r >= 0; p++)
 		r = load_states(residue, p, ret_report);
 	if (r < 0)
 		return r;
 
-	if (lost || residue->stuck_dirty)
-		ret_report->damaged_pages++;
+	ret_report->damaged_pages += volume_damaged + stuck_damaged;
+	if (residue->totals[STATE_UNKNOWN] + residue->totals[STATE_UNKNOWN_CLEAN] > 0)
+		residue->sweep_owed = true; /* a crash may have come before it was recorded */
 	ret_report->was_unclean = !residue->clean;
 	ret_report->suspect_blocks = residue->totals[STATE_SUSPECT];
 	ret_report->filesystem_expected = residue->filesystem_expected;
@@ -401,7 +418,11 @@ int residue_set_sweep_owed(struct residue *residue, bool owed)
 
 int residue_set_filesystem_expected(struct residue *residue, bool expected)
 {
-	return set_flag(residue, &residue->filesystem_expected, expected);
+	int r;
+
+	/* Into both slots (V1): with an older one the map would be trusted too early. */
+	r = set_flag(residue, &residue->filesystem_expected, expected);
+	return r < 0 ? r : set_flag(residue, &residue->filesystem_expected, expected);
 }
 
 /* --- format and growth --- */
@@ -495,7 +516,7 @@ static int fill_new_pages(struct residue *residue, uint64_t old_pages, uint64_t 
 	if (r >= 0)
 		r = map_store_fill(store, (struct map_page_id){MAP_PAGE_STATES, old_pages},
 			pages - old_pages, fill_body, &fill);
-	if (r >= 0)
+	if (r >= 0 && !mutant_is(MUTANT_GROW_WITHOUT_PAGES))
 		r = blockdev_flush(residue->parts.device);
 	map_store_free(store);
 	return r;
@@ -540,7 +561,7 @@ int residue_grow(struct residue *residue, uint64_t blocks, bool owed)
 
 	/* The new size into both slots (V1). */
 	r = residue_commit(residue, false);
-	if (r < 0)
+	if (r < 0 || mutant_is(MUTANT_GROW_ONE_SLOT))
 		return r;
 	pthread_mutex_lock(&residue->lock);
 	residue->volume_dirty = true;

@@ -75,14 +75,8 @@ void residue_watches_hit(struct residue *residue, struct extent at)
 /* Under lock and an exclusive range. */
 static int condemn_block(struct residue *residue, uint64_t block, struct extent_list *owed)
 {
-	enum block_state state = state_of(residue, block);
-
-	if (state == STATE_UNKNOWN && !residue->unknown_discards_allowed)
-		return 0;
-	if (state == STATE_WRITTEN || state == STATE_FLUSHING || state == STATE_LIVE ||
-		state == STATE_UNKNOWN)
-		residue_set_state(residue, block, STATE_FRESH);
-	else if (!block_state_is_owed(state))
+	residue_free_block(residue, block);
+	if (!block_state_is_owed(state_of(residue, block)))
 		return 0;
 	return extent_list_add(owed, (struct extent){block, 1});
 }
@@ -104,14 +98,16 @@ int residue_watch_condemn(struct residue *residue, struct residue_watch *watch,
 		struct extent run = blocks.items[i];
 		struct range_holder holder;
 
-		range_lock_exclusive(&residue->ranges, run, &holder);
+		if (!mutant_is(MUTANT_NO_DRAIN_ON_CONDEMN))
+			range_lock_exclusive(&residue->ranges, run, &holder);
 		pthread_mutex_lock(&residue->lock);
 		for (uint64_t b = run.first; b < extent_end(run) && r >= 0; b++) {
 			if (extent_list_overlaps(&watch->blocks, (struct extent){b, 1}))
 				r = condemn_block(residue, b, owed);
 		}
 		pthread_mutex_unlock(&residue->lock);
-		range_lock_release(&residue->ranges, &holder);
+		if (!mutant_is(MUTANT_NO_DRAIN_ON_CONDEMN))
+			range_lock_release(&residue->ranges, &holder);
 	}
 
 	pthread_mutex_lock(&residue->lock);

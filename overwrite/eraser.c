@@ -221,9 +221,12 @@ static bool is_refused(struct eraser *eraser, const struct batch *batch, uint64_
 	return extent_list_overlaps(&batch->refused, lies);
 }
 
-/* Refused blocks become STUCK; those that a spare now carries are owed on it, and go to again. */
+/*
+ * Refused blocks become STUCK; those that a spare now carries are owed on it, and go to again.
+ * *ret_sorted: what is left in batch->taken was refused nowhere; without that it is not clean.
+ */
 static int settle_refused(struct eraser *eraser, struct batch *batch, struct eraser_report *report,
-	struct extent_list *again)
+	struct extent_list *again, bool *ret_sorted)
 {
 	struct extent_list stuck = {0};
 	int r = 0;
@@ -237,9 +240,19 @@ static int settle_refused(struct eraser *eraser, struct batch *batch, struct era
 	}
 	for (size_t i = 0; i < stuck.count && r >= 0; i++)
 		r = extent_list_remove(&batch->taken, stuck.items[i]);
-	for (size_t i = 0; i < stuck.count && r >= 0; i++) {
-		for (uint64_t b = stuck.items[i].first; b < extent_end(stuck.items[i]) && r >= 0;
-			b++) {
+	if (r < 0) { /* not all of the refused are out of "taken" yet */
+		extent_list_done(&stuck);
+		return r;
+	}
+	*ret_sorted = true;
+	for (size_t i = 0; i < stuck.count; i++) {
+		for (uint64_t b = stuck.items[i].first; b < extent_end(stuck.items[i]); b++) {
+			struct extent_list one = {&(struct extent){b, 1}, 1, 1};
+
+			if (r < 0) {
+				residue_erase_abandon(eraser->residue, &one);
+				continue;
+			}
 			report->stuck_blocks++;
 			r = residue_erase_stuck(eraser->residue, b, -EIO);
 			if (r >= 0)
@@ -257,6 +270,7 @@ static int run_round(struct eraser *eraser, const struct extent_list *wanted,
 	struct eraser_report *report, uint64_t *ret_taken, struct extent_list *again)
 {
 	struct batch batch = {0};
+	bool sorted = false;
 	int r;
 
 	r = residue_erase_begin(eraser->residue, wanted, &batch.taken);
@@ -278,7 +292,11 @@ static int run_round(struct eraser *eraser, const struct extent_list *wanted,
 		residue_erase_abandon(eraser->residue, &batch.taken);
 		goto out;
 	}
-	r = settle_refused(eraser, &batch, report, again);
+	r = settle_refused(eraser, &batch, report, again, &sorted);
+	if (!sorted) {
+		residue_erase_abandon(eraser->residue, &batch.taken);
+		goto out;
+	}
 	if (r >= 0)
 		r = note_outcome(eraser, &batch);
 	residue_erase_done(eraser->residue, &batch.taken); /* R2 */

@@ -10,6 +10,7 @@
 #: make test SAN=thread | SAN=address,undefined       unit tests in such a build alone
 #: make valgrind      every unit test under valgrind
 #: make test-cross    unit tests of the pure parts on another architecture, under qemu-user
+#: make crash         a million crash states of the residue map (SPOOLGUARD_CRASH_STATES, _SEED)
 #: make demo          a spool, a real printer program, real jobs, and what is left of them
 #: make bench         the benchmarks in bench/
 #: make install       [PREFIX=/usr/local] [DESTDIR=]; make uninstall
@@ -126,11 +127,11 @@ TESTS := $(foreach f,$(FOLDERS),$(wildcard tests/$f/test_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(TESTS))
 PROGRAMS := $(BUILD)/spoolguard $(BUILD)/spoolguard-volume
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
-C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) tests/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
+C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) tests/*/*.[ch] tests/*/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
 SCRIPTS := $(wildcard .ci/run bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
-	test-now valgrind test-cross demo bench install refuse-install uninstall \
+	test-now valgrind test-cross crash demo bench install refuse-install uninstall \
 	sbom clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -161,7 +162,7 @@ endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$f)))
 
 # What tests share: a test takes only those objects that it names.
-$(call lib,support): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
+$(call lib,support): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c tests/support/*/*.c))
 	$(archive)
 
 $(BUILD)/spoolguard: $(BUILD)/obj/cli/spoolguard_main.o $(call libs,cli)
@@ -210,6 +211,10 @@ valgrind: deps
 test-cross: deps
 	@MAKE='$(MAKE)' JOBS=$(JOBS) ONLY='$(ONLY)' tools/run-tests.sh cross
 
+crash: $(BUILD)/tests/overwrite/test_crash
+	SPOOLGUARD_CRASH_STATES=$${SPOOLGUARD_CRASH_STATES:-1000000} \
+	SPOOLGUARD_CRASH_SECONDS=$${SPOOLGUARD_CRASH_SECONDS:-0} $<
+
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@demo/demo.sh $(BUILD)
@@ -246,4 +251,4 @@ sbom: all
 clean:
 	rm -rf build
 
--include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/tests/*/*.d)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/tests/*/*.d $(BUILD)/obj/tests/*/*/*.d)

@@ -813,7 +813,7 @@ START_TEST(a_stock_volume_is_encryption_only_and_searched)
 	char plain[128];
 
 	snprintf(plain, sizeof(plain), "%s.stock", image);
-	make_plain(plain, 4096);
+	make_plain(plain, 2560);
 	unlink(image);
 	ck_assert_int_eq(
 		run("truncate -s 32M %s && cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 "

@@ -190,7 +190,7 @@ START_TEST(the_longest_string_is_found_across_many_small_pieces)
 	ck_assert_int_eq(search_add(search, text, sizeof(text)), 0);
 	for (size_t i = 0; i < sizeof(text); i++)
 		data[3001 + 2 * i] = (uint8_t)text[i]; /* UTF-16LE */
-	data[3000] = '.'; /* a zero there would make it UTF-16BE too */
+	data[3000] = '.';			       /* a zero there would make it UTF-16BE too */
 	begin();
 	for (size_t fed = 0; fed < sizeof(data); fed += 512)
 		search_stream_feed(stream, fed, data + fed, 512);

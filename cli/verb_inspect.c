@@ -58,19 +58,19 @@ static int add_lines(struct search *search, const char *file, const char *text, 
 static int add_file(struct search *search, const char *file)
 {
 	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *text = malloc(SEARCH_FILE_BYTES_MAX);
+	_cleanup_free_ void *text = NULL;
 	size_t bytes;
 	int r;
 
-	if (!text)
-		return explain_search(-ENOMEM, file);
 	if (strcmp(file, "-") == 0)
 		fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	else
 		fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return explain_search(-errno, file);
-	r = io_read_to_end(fd, text, SEARCH_FILE_BYTES_MAX, &bytes);
+	r = io_alloc(SEARCH_FILE_BYTES_MAX, &text);
+	if (r >= 0)
+		r = io_read_to_end(fd, text, SEARCH_FILE_BYTES_MAX, &bytes);
 	if (r < 0)
 		return explain_search(r == -EFBIG ? -E2BIG : r, file);
 	return add_lines(search, file, text, bytes);

@@ -896,13 +896,13 @@ END_TEST
 static int verb(const char *const *arguments, char *text, size_t bytes)
 {
 	char out[112];
-	char *argv[16] = {NULL};
+	char *argv[16] = {NULL}, *copies[16];
 	int argc = 0, fd, saved, code;
 	ssize_t n;
 
 	snprintf(out, sizeof(out), "%s.out", image);
 	while (arguments[argc]) {
-		argv[argc] = strdup(arguments[argc]);
+		argv[argc] = copies[argc] = strdup(arguments[argc]); /* getopt changes the order */
 		argc++;
 	}
 	fflush(stdout);
@@ -911,6 +911,8 @@ static int verb(const char *const *arguments, char *text, size_t bytes)
 	ck_assert_int_ge(fd, 0);
 	dup2(fd, STDOUT_FILENO);
 	code = cli_verb_inspect.run(argc, argv);
+	while (argc > 0)
+		free(copies[--argc]);
 	fflush(stdout);
 	dup2(saved, STDOUT_FILENO);
 	close(saved);

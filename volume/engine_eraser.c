@@ -397,10 +397,9 @@ void *engine_eraser_thread(void *argument)
 		else
 			idle(engine, &recorded_epoch);
 	}
-	while (!engine->stopping) {
-		give_up(engine);
+	give_up(engine); /* it lets go of the lock: what comes now is refused, not parked */
+	while (!engine->stopping)
 		pthread_cond_wait(&engine->work, &engine->lock);
-	}
 	give_up(engine);
 	pthread_mutex_unlock(&engine->lock);
 	return NULL;

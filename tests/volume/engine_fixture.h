@@ -19,8 +19,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef FIXTURE_PAGE_BLOCKS
+#define FIXTURE_PAGE_BLOCKS 1024
+#endif
+
 /* More than the largest piece of backlog that is paid at once. */
-enum { PAGE_BLOCKS = 1024, DATA_BLOCKS = 12288, MOST_BLOCKS = 16384 };
+enum { PAGE_BLOCKS = FIXTURE_PAGE_BLOCKS, DATA_BLOCKS = 12288, MOST_BLOCKS = 16384 };
 
 static struct blockdev *disk;
 static struct layout layout;

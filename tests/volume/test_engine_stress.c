@@ -9,6 +9,7 @@
  * them; the neighbours in a premark window, in a page and in a batch are others'.
  * The seed is printed.
  */
+#define FIXTURE_PAGE_BLOCKS 64 /* many premark windows: they are evicted while writes run there */
 #include "tests/volume/engine_fixture.h"
 #include <stdio.h>
 

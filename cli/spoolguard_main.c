@@ -14,6 +14,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_job,
 	&cli_verb_sweep,
 	&cli_verb_status,
+	&cli_verb_overwrite,
 	&cli_verb_resize,
 	&cli_verb_inspect,
 	&cli_verb_schemes,

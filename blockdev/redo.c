@@ -18,7 +18,6 @@ struct redo {
 	struct redo_record pending; /* contents are owned one by one */
 	size_t capacity;	    /* of pending.writes */
 	void *scratch;		    /* one block, to compare with */
-	uint64_t used_blocks;
 	bool failed;
 };
 
@@ -301,8 +300,6 @@ static int store(struct redo *redo, bool *ret_reached)
 	r = redo_record_encode(pending, redo->parts.layout, redo->parts.volume_key, blocks);
 	if (r < 0)
 		return r;
-	if (redo->used_blocks < 1 + body)
-		redo->used_blocks = 1 + body;
 	r = blockdev_write(medium, (struct extent){area.first + 1, body},
 		(uint8_t *)blocks + BLOCK_BYTES, (size_t)body * BLOCK_BYTES);
 	if (r >= 0 && !mutant_is(MUTANT_REDO_NO_FLUSH_BEFORE_HEADER))
@@ -378,14 +375,9 @@ uint64_t redo_capacity_blocks(const struct redo *redo)
 	return redo->parts.layout->redo.count;
 }
 
-struct extent redo_used(const struct redo *redo)
+struct extent redo_area(const struct redo *redo)
 {
-	return (struct extent){redo->parts.layout->redo.first, redo->used_blocks};
-}
-
-void redo_forget_used(struct redo *redo)
-{
-	redo->used_blocks = 0;
+	return redo->parts.layout->redo;
 }
 
 /* --- replay --- */

@@ -29,8 +29,8 @@
  * Contents that do not differ from what is in place are not recorded.  A change has at
  * most as many blocks as the area has room for (-EFBIG), about 1,000.
  *
- * Sealed, a record is still what is left of a job's name: redo_used() tells which
- * blocks of the area have held one, for whoever overwrites them.
+ * Sealed, a record is still what is left of a job's name: redo_area() tells where they
+ * have lain, for whoever overwrites them.
  *
  * Errors: what lies below says; after a failure between header and retirement every
  * commit is refused with -ENOTRECOVERABLE (redo_has_failed): the next open decides.
@@ -90,8 +90,7 @@ bool redo_has_failed(const struct redo *redo);
 uint64_t redo_collected_blocks(const struct redo *redo);
 uint64_t redo_capacity_blocks(const struct redo *redo);
 
-/* Blocks of the medium that have held records since the last redo_forget_used(). */
-struct extent redo_used(const struct redo *redo);
-void redo_forget_used(struct redo *redo); /* they were overwritten */
+/* Blocks of the medium that hold records, or have. */
+struct extent redo_area(const struct redo *redo);
 
 #endif

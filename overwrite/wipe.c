@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "overwrite/wipe.h"
+#include "base/bytes.h"
+#include "base/io.h"
 #include "crypto/stream.h"
 #include "overwrite/pass.h"
 #include <errno.h>
+
+#define LOOK_BLOCKS 256u
 
 static int one_pass(struct blockdev *device, const struct scheme_pass *pass, bool last,
 	const struct extent_list *runs, struct pass_buffers *buffers, struct extent_list *refused)
@@ -23,23 +27,53 @@ static int one_pass(struct blockdev *device, const struct scheme_pass *pass, boo
 	return r;
 }
 
-int wipe_run(struct blockdev *device, const struct scheme *scheme, struct extent run)
+static int wipe_list(
+	struct blockdev *device, const struct scheme *scheme, const struct extent_list *runs)
 {
 	_cleanup_(pass_buffers_freep) struct pass_buffers *buffers = NULL;
-	struct extent_list runs = {0}, refused = {0};
+	struct extent_list refused = {0};
 	int r;
 
-	if (run.count == 0)
+	if (runs->count == 0)
 		return 0;
 	r = pass_buffers_new(&buffers);
-	if (r >= 0)
-		r = extent_list_add(&runs, run);
 	for (unsigned int i = 0; i < scheme->pass_count && r >= 0; i++)
-		r = one_pass(device, &scheme->passes[i], i + 1u == scheme->pass_count, &runs,
+		r = one_pass(device, &scheme->passes[i], i + 1u == scheme->pass_count, runs,
 			buffers, &refused);
 	if (r >= 0 && refused.count > 0)
 		r = -EIO;
-	extent_list_done(&runs);
 	extent_list_done(&refused);
+	return r;
+}
+
+static int find_what_shows(struct blockdev *device, struct extent run, struct extent_list *list)
+{
+	_cleanup_free_ void *buf = NULL;
+	int r;
+
+	r = io_alloc((size_t)LOOK_BLOCKS * BLOCK_BYTES, &buf);
+	while (run.count > 0 && r >= 0) {
+		struct extent some = {run.first, run.count < LOOK_BLOCKS ? run.count : LOOK_BLOCKS};
+
+		r = blockdev_read(device, some, buf, (size_t)some.count * BLOCK_BYTES);
+		for (uint64_t i = 0; i < some.count && r >= 0; i++) {
+			if (!bytes_are_uniform((uint8_t *)buf + i * BLOCK_BYTES, BLOCK_BYTES))
+				r = extent_list_add(list, (struct extent){some.first + i, 1});
+		}
+		run.first += some.count;
+		run.count -= some.count;
+	}
+	return r;
+}
+
+int wipe_what_shows(struct blockdev *device, const struct scheme *scheme, struct extent run)
+{
+	struct extent_list runs = {0};
+	int r;
+
+	r = find_what_shows(device, run, &runs);
+	if (r >= 0)
+		r = wipe_list(device, scheme, &runs);
+	extent_list_done(&runs);
 	return r;
 }

@@ -3,7 +3,7 @@
  * wipe.h - every pass of a scheme over a run of a device that no map speaks of
  *
  * For what lies beside the data segment: the redo area.  Each pass is flushed before
- * the next, then the run is read back.
+ * the next, then what was overwritten is read back.
  */
 #ifndef SPOOLGUARD_OVERWRITE_WIPE_H
 #define SPOOLGUARD_OVERWRITE_WIPE_H
@@ -12,7 +12,12 @@
 #include "blockdev/blockdev.h"
 #include "overwrite/scheme.h"
 
-/* An empty run is fine.  -EIO: a block was refused, or read back otherwise. */
-must_check int wipe_run(struct blockdev *device, const struct scheme *scheme, struct extent run);
+/*
+ * The blocks of the run that show anything but one byte repeated: a pattern or zeros hold
+ * nothing.  Reads the run; cheap if there is nothing to do.  -EIO: a block was refused, or
+ * read back otherwise.
+ */
+must_check int wipe_what_shows(
+	struct blockdev *device, const struct scheme *scheme, struct extent run);
 
 #endif

@@ -225,8 +225,11 @@ int inprocess_roll_back(struct inprocess *inprocess, int error)
 
 	ext2fs_free(inprocess->fs);
 	inprocess->fs = NULL;
-	if (failed)
-		return error;
+	if (failed) {
+		/* Whose they are the next open finds out, also if this one still ends in order. */
+		r = residue_set_sweep_owed(inprocess->parts.residue, true);
+		return r < 0 ? r : error;
+	}
 	redo_abort(inprocess->parts.redo);
 	for (size_t i = 0; i < inprocess->direct.count && r >= 0; i++)
 		r = blockdev_discard(inprocess->parts.below, inprocess->direct.items[i]);
@@ -270,11 +273,9 @@ int inprocess_settle(struct inprocess *inprocess, struct problem *reterr_problem
 	if (r >= 0)
 		r = residue_flush(parts->residue);
 	/* A record that is still needed is not touched. */
-	if (r >= 0 && !redo_has_failed(parts->redo)) {
-		r = wipe_run(residue_medium(parts->residue), parts->scheme, redo_used(parts->redo));
-		if (r >= 0)
-			redo_forget_used(parts->redo);
-	}
+	if (r >= 0 && !redo_has_failed(parts->redo))
+		r = wipe_what_shows(
+			residue_medium(parts->residue), parts->scheme, redo_area(parts->redo));
 	if (r < 0)
 		return problem_set(reterr_problem, r,
 			"what was freed could not be overwritten: %s; it stays owed", strerror(-r));

@@ -47,14 +47,13 @@ int engine_redo_open(struct engine *engine, struct problem *reterr_problem)
 	if (engine->info.read_only)
 		return refuse_pending(&parts, reterr_problem);
 	r = redo_replay(&parts, &engine->info.redo);
-	if (r >= 0 && engine->info.redo != REDO_NONE) {
-		if (engine->info.redo != REDO_REPLAYED)
-			r = residue_set_sweep_owed(engine->residue, true);
-		engine->info.opened.sweep_owed |= engine->info.redo != REDO_REPLAYED;
-		/* How far the record reached is not known any more when it was damaged. */
-		if (r >= 0)
-			r = wipe_run(engine->device, engine->info.scheme, engine->layout.redo);
+	if (r >= 0 && engine->info.redo > REDO_REPLAYED) {
+		engine->info.opened.sweep_owed = true;
+		r = residue_set_sweep_owed(engine->residue, true);
 	}
+	/* Also what is no record: a crash may have come before its header, or after. */
+	if (r >= 0)
+		r = wipe_what_shows(engine->device, engine->info.scheme, engine->layout.redo);
 	if (r == -EPROTONOSUPPORT)
 		return problem_set(reterr_problem, r,
 			"a newer version of spoolguard was interrupted while it changed the "

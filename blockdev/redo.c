@@ -18,6 +18,7 @@ struct redo {
 	struct redo_record pending; /* contents are owned one by one */
 	size_t capacity;	    /* of pending.writes */
 	void *scratch;		    /* one block, to compare with */
+	struct extent_list zeroed;  /* J2, for this change: free again if it is not made */
 	bool failed;
 };
 
@@ -168,11 +169,21 @@ static int do_flush(struct blockdev *bd)
 	return 0;
 }
 
+static void forget(struct redo *redo)
+{
+	for (size_t i = 0; i < redo->pending.write_count; i++)
+		free(redo->pending.writes[i].content);
+	redo->pending.write_count = 0;
+	extent_list_clear(&redo->pending.discards);
+	extent_list_clear(&redo->zeroed);
+}
+
 static void do_close(struct blockdev *bd)
 {
 	struct redo *redo = (struct redo *)bd;
 
-	redo_abort(redo);
+	forget(redo);
+	extent_list_done(&redo->zeroed);
 	redo_record_done(&redo->pending);
 	free(redo->scratch);
 	free(redo);
@@ -238,11 +249,14 @@ static int prepare(struct redo *redo)
 
 	memset(redo->scratch, 0, BLOCK_BYTES);
 	for (size_t i = 0; i < pending->write_count && r >= 0; i++) {
-		if (!mutant_is(MUTANT_REDO_NO_ZEROS_BEFORE) &&
-			!is_live(redo->parts.residue, pending->writes[i].block))
-			r = blockdev_write(redo->parts.below,
-				(struct extent){pending->writes[i].block, 1}, redo->scratch,
-				BLOCK_BYTES);
+		struct extent at = {pending->writes[i].block, 1};
+
+		if (mutant_is(MUTANT_REDO_NO_ZEROS_BEFORE) ||
+			is_live(redo->parts.residue, at.first))
+			continue;
+		r = extent_list_add(&redo->zeroed, at);
+		if (r >= 0)
+			r = blockdev_write(redo->parts.below, at, redo->scratch, BLOCK_BYTES);
 	}
 	return r < 0 ? r : blockdev_flush(redo->parts.below);
 }
@@ -346,18 +360,20 @@ int redo_commit(struct redo *redo)
 	if (r >= 0)
 		r = retire(&redo->parts); /* J3 */
 	if (r >= 0)
-		redo_abort(redo);
+		forget(redo);
 	else
 		redo->failed = reached;
 	return r;
 }
 
-void redo_abort(struct redo *redo)
+int redo_abort(struct redo *redo)
 {
-	for (size_t i = 0; i < redo->pending.write_count; i++)
-		free(redo->pending.writes[i].content);
-	redo->pending.write_count = 0;
-	extent_list_clear(&redo->pending.discards);
+	int r = 0;
+
+	for (size_t i = 0; i < redo->zeroed.count && r >= 0 && !redo->failed; i++)
+		r = blockdev_discard(redo->parts.below, redo->zeroed.items[i]);
+	forget(redo);
+	return r;
 }
 
 bool redo_has_failed(const struct redo *redo)

@@ -84,7 +84,8 @@ struct blockdev *redo_blockdev(struct redo *redo);
 must_check int redo_write_direct(struct redo *redo, struct extent at, const void *buf);
 
 must_check int redo_commit(struct redo *redo);
-void redo_abort(struct redo *redo); /* forgets what was collected */
+/* Forgets what was collected; what was written in preparation is owed passes. */
+must_check int redo_abort(struct redo *redo);
 bool redo_has_failed(const struct redo *redo);
 /* Blocks that the next record would have so far, and how many one may have. */
 uint64_t redo_collected_blocks(const struct redo *redo);

@@ -230,7 +230,7 @@ int inprocess_roll_back(struct inprocess *inprocess, int error)
 		r = residue_set_sweep_owed(inprocess->parts.residue, true);
 		return r < 0 ? r : error;
 	}
-	redo_abort(inprocess->parts.redo);
+	r = redo_abort(inprocess->parts.redo);
 	for (size_t i = 0; i < inprocess->direct.count && r >= 0; i++)
 		r = blockdev_discard(inprocess->parts.below, inprocess->direct.items[i]);
 	extent_list_clear(&inprocess->direct);

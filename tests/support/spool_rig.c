@@ -245,6 +245,22 @@ static void list_free(struct spool_rig *rig, struct extent_list *list)
 	ext2fs_free(fs);
 }
 
+/* Of the blocks that are not zeros, and where they are. */
+static void digest_of(const uint8_t *all, size_t bytes, uint8_t ret_digest[static SHA256_BYTES])
+{
+	struct hash *hash;
+
+	must(hash_new(&hash), "hash");
+	for (size_t at = 0; at < bytes; at += BLOCK_BYTES) {
+		if (bytes_are(all + at, BLOCK_BYTES, 0))
+			continue;
+		must(hash_update(hash, &at, sizeof(at)), "hash");
+		must(hash_update(hash, all + at, BLOCK_BYTES), "hash");
+	}
+	must(hash_finish(hash, ret_digest), "hash");
+	hash_free(hash);
+}
+
 static bool run_e2fsck(const uint8_t *all, size_t bytes)
 {
 	char path[] = "/tmp/spoolguard-rig.XXXXXX", command[160];
@@ -256,8 +272,8 @@ static bool run_e2fsck(const uint8_t *all, size_t bytes)
 	snprintf(command, sizeof(command), "PATH=$PATH:/sbin:/usr/sbin e2fsck -fn %s >%s.log 2>&1",
 		path, path);
 	status = system(command);
-	snprintf(command, sizeof(command), "%s rm -f %s %s.log",
-		status == 0 ? "" : "cat /tmp/spoolguard-rig.*.log >&2;", path, path);
+	snprintf(command, sizeof(command), "%s%s%s rm -f %s %s.log", status == 0 ? "" : "cat ",
+		status == 0 ? "" : path, status == 0 ? "" : ".log >&2;", path, path);
 	must(system(command) == 0 ? 0 : -EIO, "cleaning up");
 	return status == 0;
 }
@@ -278,7 +294,7 @@ bool spool_rig_is_whole(struct spool_rig *rig)
 		memset(all + free_runs.items[i].first * BLOCK_BYTES, 0,
 			free_runs.items[i].count * BLOCK_BYTES);
 	extent_list_done(&free_runs);
-	must(hash_sha256(all, bytes, digest), "hash");
+	digest_of(all, bytes, digest);
 	for (size_t i = 0; i < count; i++) {
 		if (memcmp(checked[i], digest, sizeof(digest)) == 0) {
 			free(all);

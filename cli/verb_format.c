@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define KDF_MS_MAX 60000u
+
 struct arguments {
 	const char *path;
 	const char *passphrase_file;
@@ -31,6 +33,7 @@ static int read_option(int option, const char *text, struct arguments *arguments
 {
 	struct volume_format_options *options = &arguments->options;
 	uint64_t bytes = 0;
+	char *end;
 
 	switch (option) {
 	case 's':
@@ -48,6 +51,14 @@ static int read_option(int option, const char *text, struct arguments *arguments
 			return cli_usage_error(
 				&cli_verb_format, "--kdf-memory: %s is out of range", text);
 		options->kdf_memory_kib = (uint32_t)(bytes >> 10);
+		return 0;
+	case 'K':
+		options->kdf_iteration_ms = (uint32_t)strtoul(text, &end, 10);
+		if (*end != '\0' || options->kdf_iteration_ms == 0 ||
+			options->kdf_iteration_ms > KDF_MS_MAX)
+			return cli_usage_error(&cli_verb_format,
+				"--kdf-time: \"%s\" is no number of milliseconds up to %u", text,
+				KDF_MS_MAX);
 		return 0;
 	case 'p':
 		arguments->passphrase_file = text;
@@ -88,6 +99,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{"scheme", required_argument, NULL, 'S'},
 		{"profile", required_argument, NULL, 'P'},
 		{"kdf-memory", required_argument, NULL, 'k'},
+		{"kdf-time", required_argument, NULL, 'K'},
 		{"no-filesystem", no_argument, NULL, 'n'},
 		{"force", no_argument, NULL, 'f'},
 		{"json", no_argument, NULL, 'j'},
@@ -244,6 +256,7 @@ const struct cli_verb cli_verb_format = {
 		"  --scheme NAME          what freed blocks get (\"spoolguard schemes\")\n"
 		"  --profile NAME         standard, or hcd-cpp: only what HCD cPP v1.0e allows\n"
 		"  --kdf-memory SIZE      memory of the key derivation (default 64M)\n"
+		"  --kdf-time MS          time of one derivation on this machine (default 2000)\n"
 		"  --no-filesystem        the encrypted block device alone\n"
 		"  --force                also over a file system, LUKS header or partition table\n"
 		"  --json                 one object on standard output\n",

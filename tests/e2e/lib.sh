@@ -58,7 +58,7 @@ make_volume() { # make_volume SIZE [OPTION...]
 	printf 'correct horse battery staple' > "$pass"
 	chmod 600 "$pass"
 	mkdir -p "$mount"
-	"$sg" format --size "$size" --kdf-memory 32M --passphrase-file "$pass" "$@" "$image" || fail "format"
+	"$sg" format --size "$size" --kdf-memory 32M --kdf-time 50 --passphrase-file "$pass" "$@" "$image" || fail "format"
 }
 
 attach() { "$sg" attach --passphrase-file "$pass" --mount "$mount" "$@" "$image" || fail "attach"; }

@@ -87,6 +87,7 @@ static struct json_object *map_of(const struct inspect_report *report)
 	put_bool(map, "detached_in_order", !report->opened.was_unclean);
 	put_bool(map, "sweep_owed", report->opened.sweep_owed);
 	put_bool(map, "filesystem_expected", report->opened.filesystem_expected);
+	put_bool(map, "redo_pending", report->is_redo_pending);
 	put_number(states, "clean", report->counts.clean);
 	put_number(states, "live", report->counts.live);
 	put_number(states, "residue", report->counts.residue);

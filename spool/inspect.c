@@ -6,6 +6,7 @@
 #include "blockdev/ext4_fingerprint.h"
 #include "blockdev/map_store.h"
 #include "blockdev/raw.h"
+#include "blockdev/redo.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -276,6 +277,26 @@ static uint64_t blocks_without_map(const struct inspect *inspect)
 	return blocks;
 }
 
+static int check_redo(struct inspect *inspect)
+{
+	const struct redo_parts parts = {
+		.residue = inspect->residue,
+		.medium = inspect->device,
+		.layout = &inspect->layout,
+		.volume_key = inspect->volume_key,
+	};
+	int r;
+
+	r = redo_is_pending(&parts, &inspect->report->is_redo_pending);
+	if (r == -EPROTONOSUPPORT)
+		inspect->report->is_redo_pending = true;
+	if (inspect->report->is_redo_pending)
+		inspect_reason(inspect,
+			"a change to the volume was interrupted before it was in place; attach the "
+			"volume, which completes it");
+	return r == -ENOMEM ? r : 0; /* what cannot be read is counted by the scan */
+}
+
 static int open_map(struct inspect *inspect)
 {
 	const struct residue_parts parts = {
@@ -303,7 +324,8 @@ static int open_map(struct inspect *inspect)
 		report->stuck_count =
 			residue_get_stuck(inspect->residue, report->stuck, INSPECT_STUCK_MAX);
 	}
-	return check_pages(inspect);
+	r = check_redo(inspect);
+	return r < 0 ? r : check_pages(inspect);
 }
 
 const struct residue_stuck *inspect_stuck_of(const struct inspect *inspect, uint64_t block)
@@ -378,7 +400,8 @@ static int open_filesystem(struct inspect *inspect)
 			"the file system was not unmounted in order: its journal holds what is "
 			"not in place yet, so that free blocks are not known; attach the volume "
 			"and detach it");
-	report->is_compared = r >= 0 && report->has_map && !report->ext4.needs_recovery;
+	report->is_compared = r >= 0 && report->has_map && !report->ext4.needs_recovery &&
+			      !report->is_redo_pending;
 	return 0;
 }
 

@@ -37,7 +37,8 @@ enum inspect_finding_kind {
 	INSPECT_MAP_SLOT,	 /* extent.first: the map page with a damaged slot */
 	INSPECT_VOLUME_PAGE_SLOT,
 	INSPECT_STUCK_PAGE_SLOT,
-	INSPECT_TOKEN_MISSING, /* a map, but no token in the LUKS2 header */
+	INSPECT_REDO_NOT_BLANK, /* no record is pending, and the redo area shows remains of one */
+	INSPECT_TOKEN_MISSING,	/* a map, but no token in the LUKS2 header */
 	INSPECT_FINDING_KINDS
 };
 
@@ -89,7 +90,7 @@ struct inspect_searched {
 	uint64_t hits[INSPECT_PLACES];
 	uint64_t raw_hits;
 	uint64_t decrypted_hits;
-	struct inspect_example *examples; /* INSPECT_EXAMPLES_PER_PLACE of each place */
+	struct inspect_example *examples; /* of each place INSPECT_EXAMPLES_PER_PLACE blocks */
 	size_t example_count;
 };
 
@@ -126,6 +127,7 @@ struct inspect_report {
 	struct residue_counts counts;
 	struct residue_stuck stuck[INSPECT_STUCK_MAX];
 	size_t stuck_count;
+	bool is_redo_pending; /* a change of the in-process port is not in place yet */
 
 	/* the file system */
 	struct ext4_report ext4;

@@ -18,7 +18,7 @@ struct scan {
 	struct search_stream *raw, *decrypted; /* NULL: nothing to search */
 	uint8_t *buf;			       /* TRANSFER_BLOCKS */
 	bool unreadable[TRANSFER_BLOCKS];
-	uint8_t *spare; /* one block */
+	uint8_t *spare; /* one block beside buf */
 	struct progress progress;
 };
 
@@ -208,6 +208,25 @@ static int search_spare(struct scan *scan)
 	return r;
 }
 
+/* Sealed, but what is left of a job all the same: it is wiped once a record is in place. */
+static void judge_redo(struct scan *scan)
+{
+	struct inspect *inspect = scan->inspect;
+	struct extent redo = inspect->layout.redo;
+	const struct scheme *scheme = inspect->scheme;
+	bool is_random = scheme && scheme->passes[scheme->pass_count - 1].kind == PASS_RANDOM;
+
+	if (inspect->report->is_redo_pending || is_random)
+		return;
+	for (uint64_t i = 0; i < redo.count; i++) {
+		struct extent at = {redo.first + i, 1};
+
+		if (blockdev_read(inspect->device, at, scan->spare, BLOCK_BYTES) >= 0 &&
+			!bytes_are_uniform(scan->spare, BLOCK_BYTES))
+			inspect_find(inspect, INSPECT_REDO_NOT_BLANK, (struct extent){i, 1});
+	}
+}
+
 static int scan_all(struct scan *scan)
 {
 	struct inspect *inspect = scan->inspect;
@@ -220,6 +239,8 @@ static int scan_all(struct scan *scan)
 	r = scan_run(scan, front, false);
 	if (r >= 0 && scan->raw && inspect->report->has_layout)
 		r = search_spare(scan);
+	if (r >= 0 && inspect->report->has_layout)
+		judge_redo(scan);
 	if (r >= 0)
 		r = scan_run(scan, data, true);
 	if (r >= 0)

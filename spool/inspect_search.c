@@ -17,8 +17,18 @@ static void add_example(
 	struct inspect *inspect, struct inspect_searched *searched, struct inspect_example example)
 {
 	struct inspect_example *examples;
+	unsigned int known = 0;
 
-	if (searched->hits[example.place] > INSPECT_EXAMPLES_PER_PLACE)
+	for (size_t i = 0; i < searched->example_count; i++) {
+		const struct inspect_example *other = &searched->examples[i];
+
+		if (other->place != example.place)
+			continue;
+		if (other->offset_bytes / BLOCK_BYTES == example.offset_bytes / BLOCK_BYTES)
+			return;
+		known++;
+	}
+	if (known == INSPECT_EXAMPLES_PER_PLACE)
 		return;
 	examples = realloc(
 		searched->examples, (searched->example_count + 1) * sizeof(*searched->examples));

@@ -19,6 +19,8 @@ static const struct words findings[] = {
 	[INSPECT_VOLUME_PAGE_SLOT] = {"volume-page-slot", "the volume page has a damaged slot"},
 	[INSPECT_STUCK_PAGE_SLOT] = {"stuck-page-slot",
 		"the list of remapped blocks has a damaged slot"},
+	[INSPECT_REDO_NOT_BLANK] = {"redo-not-blank",
+		"the redo area shows remains of a sealed record that is not needed any more"},
 	[INSPECT_TOKEN_MISSING] = {"token-missing",
 		"there is a residue map, but the spoolguard token was removed from the LUKS2 "
 		"header"},

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STATE_BYTES_MAX 16384u
+#define STATE_BYTES_MAX 65536u /* two paths of which each byte takes six */
 
 static const char *directory(void)
 {
@@ -21,9 +21,22 @@ static const char *directory(void)
 	return named && named[0] == '/' ? named : "/run/spoolguard";
 }
 
+/* The UUID comes from a medium that anybody may have written: it must not lead elsewhere. */
+static bool is_uuid(const char *uuid)
+{
+	size_t length = strlen(uuid);
+
+	return length > 0 && length < RUNTIME_UUID_BYTES &&
+	       strspn(uuid, "0123456789abcdefABCDEF-") == length;
+}
+
 int runtime_path(const char *uuid, const char *name, char ret_path[static RUNTIME_PATH_BYTES])
 {
-	int n = snprintf(ret_path, RUNTIME_PATH_BYTES, "%s/%s%s%s", directory(), uuid,
+	int n;
+
+	if (!is_uuid(uuid))
+		return -EINVAL;
+	n = snprintf(ret_path, RUNTIME_PATH_BYTES, "%s/%s%s%s", directory(), uuid,
 		name[0] ? "/" : "", name);
 
 	return n < 0 || n >= (int)RUNTIME_PATH_BYTES ? -ENAMETOOLONG : 0;
@@ -46,6 +59,9 @@ int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem)
 		r = make_directory(path);
 	if (r >= 0)
 		r = runtime_path(uuid, "lock", path);
+	if (r == -EINVAL)
+		return problem_set(reterr_problem, r,
+			"the volume's UUID is none; repair its LUKS2 header (cryptsetup luksUUID)");
 	if (r < 0)
 		return problem_set(reterr_problem, r,
 			"%s cannot be written to (%s); run as root, or set "
@@ -122,9 +138,13 @@ int runtime_load(const char *uuid, struct runtime_state *ret_state)
 	if (r < 0)
 		return r;
 	text[bytes] = '\0';
-	object = json_tokener_parse(text);
-	if (!object)
+	if (strlen(text) != bytes)
 		return -EBADMSG;
+	object = json_tokener_parse(text);
+	if (!json_object_is_type(object, json_type_object)) {
+		json_object_put(object);
+		return -EBADMSG;
+	}
 	*ret_state = (struct runtime_state){.read_only = false};
 	copy_string(object, "uuid", ret_state->uuid, sizeof(ret_state->uuid));
 	copy_string(object, "path", ret_state->path, sizeof(ret_state->path));

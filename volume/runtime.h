@@ -24,7 +24,7 @@ struct runtime_state {
 	bool read_only;
 };
 
-/* DIR/UUID/NAME; -ENAMETOOLONG. */
+/* DIR/UUID/NAME; -ENAMETOOLONG; -EINVAL: that is no UUID. */
 must_check int runtime_path(
 	const char *uuid, const char *name, char ret_path[static RUNTIME_PATH_BYTES]);
 
@@ -32,7 +32,8 @@ must_check int runtime_path(
  */
 must_check int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem);
 must_check int runtime_save(const struct runtime_state *state);
-must_check int runtime_load(const char *uuid, struct runtime_state *ret_state); /* -ENOENT */
+/* -ENOENT; -EBADMSG: damaged, or another volume's. */
+must_check int runtime_load(const char *uuid, struct runtime_state *ret_state);
 void runtime_remove(const char *uuid);
 
 /* By the path of the medium (any name of it).  -ENOENT: it is not attached. */

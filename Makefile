@@ -99,7 +99,8 @@ DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbu
 DEPS_BENCH := $(DEPS_DEMO) openssl fio jq scrub nwipe qemu-utils dmsetup gnuplot-nox
 
 WARN := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough \
+	-Wno-gnu-statement-expression # json-c's foreach, in clang's eyes
 OPT  ?= -O2 -g
 CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
 	-DSPOOLGUARD_VERSION='"$(VERSION)"' -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pthread \

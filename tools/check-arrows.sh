@@ -18,7 +18,7 @@ cd "${1:-$(dirname "$0")/..}" || exit 2
 
 files=()
 for folder in $(awk '/^FOLDERS[ \t]*:=/ { sub(/^[^=]*=/, ""); print }' Makefile) support; do
-	for file in "$folder"/*.[ch] "tests/$folder"/*.[ch]; do
+	for file in "$folder"/*.[ch] "tests/$folder"/*.[ch] "tests/$folder"/*/*.[ch]; do
 		[ -e "$file" ] && files+=("$file")
 	done
 done
@@ -59,7 +59,7 @@ awk '
 		sub(/\/[^\/]*$/, "", there)
 		if (header !~ /\// || (getline line < header) < 0)
 			fail("\"" header "\": name it by its folder (A2)")
-		else if (is_test && (folder == "support" || there == "tests/support" || there == "tests/" folder))
+		else if (is_test && (folder == "support" || there ~ /^tests\/support(\/|$)/ || there == "tests/" folder))
 			;
 		else if (!(there in is_folder))
 			fail("\"" header "\": " there "/ is none of the folders (A2)")

@@ -31,7 +31,7 @@ cd "$(dirname "$0")/.." || exit 2
 make=${MAKE:-make}
 jobs=${JOBS:-2}
 only=${ONLY:-}
-smoke=${SMOKE:-^(base|ipc|overwrite)/}
+smoke=${SMOKE:-^(base|overwrite)/|^ipc/test_message}
 logs=$PWD/build/test-logs
 results=$logs/results
 export SPOOLGUARD_CONFINE=/var/tmp/spoolguard-test.$$
@@ -66,7 +66,7 @@ trap 'exit 130' INT TERM
 report() { # report VERDICT SECONDS LABEL NOTE [LOG]: one write, so that lines do not mix
 	local text
 	text=$(printf '%s %7.2f s  %s%s' "$1" "$2" "$3" "${4:+: $4}")
-	[ "$1" != FAIL ] || text+=$'\n'$(tail -n 40 "$5" | sed 's/^/        /')
+	[ "$1" != FAIL ] || text+=$'\n'$(grep -vE '^  (CC|AR|LINK)  ' "$5" | tail -n 40 | sed 's/^/        /')
 	printf '%s\n' "$text"
 	printf '%s\t%s\n' "$1" "$3" >> "$results"
 }
@@ -112,7 +112,7 @@ unit_sources() { # unit_sources WAY: the tests that are run so
 	valgrind) [ "$what" = all ] && pattern=$smoke ;;
 	cross)
 		pattern='^(base|crypto|ipc|blockdev|keystore|overwrite)/'
-		[ "$what" = all ] && pattern='^(base|crypto|ipc)/'
+		[ "$what" = all ] && pattern='^(base|crypto)/|^ipc/test_message'
 		;;
 	esac
 	for source in tests/*/test_*.c; do

@@ -696,7 +696,8 @@ void simdisk_set_hook(struct blockdev *bd,
 {
 	struct simdisk *disk = simdisk_of(bd);
 
-	disk->hook = NULL;
+	disk->hook =
+		(void (*)(void *, const struct simdisk_call *))0; /* clang: NULL is no function */
 	disk->hook_context = context;
 	disk->hook = hook;
 }

@@ -89,7 +89,7 @@ static void check_block(struct crash_rig *rig, uint64_t block, struct crash_allo
 	switch (class) {
 	case RESIDUE_CLASS_CLEAN:
 		check_clean(rig, media, block, verdict);
-		/* fall through */
+		falls_through;
 	case RESIDUE_CLASS_RESIDUE:
 	case RESIDUE_CLASS_SUSPECT:
 		if (!crash_allowed_free(allowed))

@@ -116,7 +116,7 @@ bool crash_do_write(struct crash_era *era, struct extent at)
 	_Alignas(16) uint8_t data[4 * BLOCK_BYTES];
 	uint64_t sectors[4][SECTORS_PER_BLOCK];
 	struct extent owed;
-	bool broken;
+	bool broken = false;
 	int r = -EBUSY;
 
 	assert(at.count <= 4);

@@ -2,12 +2,8 @@
 /*
  * verb_attach.c - "spoolguard attach": the volume becomes a block device, and is mounted
  */
+#include "cli/bring_up_volume.h"
 #include "cli/cli.h"
-#include "cli/volume_port.h"
-#include "cli/volumes.h"
-#include "spool/bring_up.h"
-#include "spool/mount.h"
-#include "volume/attach.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -93,37 +89,6 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 	return 0;
 }
 
-/* What the volume process says of how it found the volume, as the spool wants to know it. */
-static int get_options(struct client *client, const struct arguments *arguments,
-	const struct runtime_state *state, const char *private_point, const char *mount_point,
-	struct bring_up_options *ret_options)
-{
-	struct json_object *status;
-	int r;
-
-	r = client_status(client, &status);
-	if (r < 0)
-		return r;
-#define FLAG(key) json_object_get_boolean(json_object_object_get(status, key))
-	*ret_options = (struct bring_up_options){
-		.device = state->device,
-		.mount_point = mount_point,
-		.private_point = private_point,
-		.blocks = volumes_status_u64(status, "blocks") *
-			  volumes_status_u64(status, "block_bytes") / BLOCK_BYTES,
-		.read_only = arguments->options.read_only,
-		.managed = FLAG("managed"),
-		.was_unclean = FLAG("was_unclean"),
-		.sweep_owed = FLAG("sweep_owed"),
-		.filesystem_expected = FLAG("filesystem_expected"),
-		.damaged_pages =
-			json_object_get_uint64(json_object_object_get(status, "damaged_pages")),
-	};
-#undef FLAG
-	json_object_put(status);
-	return 0;
-}
-
 static void print(const struct arguments *arguments, const struct runtime_state *state,
 	const struct bring_up_options *options, const struct bring_up_report *report)
 {
@@ -171,46 +136,6 @@ static void warn(const struct arguments *arguments, const struct bring_up_report
 		cli_warn("%s", report->warning.text);
 }
 
-static int make_private_point(const char *uuid, char path[static RUNTIME_PATH_BYTES])
-{
-	int r = runtime_path(uuid, "private", path);
-
-	if (r >= 0 && mkdir(path, 0700) < 0 && errno != EEXIST)
-		r = -errno;
-	return r;
-}
-
-/* The spool's side of attaching: trust, sweep, mount, and the record of it. */
-static int bring_up_spool(const struct arguments *arguments, struct client *client,
-	struct runtime_state *state, struct bring_up_options *options,
-	struct bring_up_report *report, struct problem *problem)
-{
-	struct spool_port port = volume_port(client);
-	char private_point[RUNTIME_PATH_BYTES];
-	char mount_point[PATH_MAX] = "";
-	bool sealed;
-	int r;
-
-	r = make_private_point(state->uuid, private_point);
-	if (r >= 0 && arguments->mount) {
-		/* Made first: only then has it a path without links and dots. */
-		r = mount_point_seal(arguments->mount, &sealed, problem);
-		if (r >= 0 && !realpath(arguments->mount, mount_point))
-			r = problem_set(problem, -errno, "mount point %s: %s", arguments->mount,
-				strerror(errno));
-	}
-	if (r >= 0)
-		r = get_options(client, arguments, state, private_point,
-			arguments->mount ? mount_point : NULL, options);
-	if (r >= 0)
-		r = bring_up(&port, options, report, problem);
-	if (r >= 0 && arguments->mount) {
-		snprintf(state->mount, sizeof(state->mount), "%s", mount_point);
-		r = runtime_save(state);
-	}
-	return r;
-}
-
 static int run(int argc, char **argv)
 {
 	_cleanup_secret_ struct secret *passphrase = NULL;
@@ -232,7 +157,7 @@ static int run(int argc, char **argv)
 			&lock, &problem);
 	if (r < 0)
 		return cli_fail(&problem, r);
-	r = bring_up_spool(&arguments, client, &state, &options, &report, &problem);
+	r = bring_up_volume(client, arguments.mount, &state, &options, &report, &problem);
 	if (r < 0) {
 		client_free(client);
 		client = NULL;

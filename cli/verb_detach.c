@@ -4,6 +4,7 @@
  */
 #include "base/io.h"
 #include "cli/cli.h"
+#include "cli/volumes.h"
 #include "spool/free_space.h"
 #include "spool/mount.h"
 #include "volume/attach.h"
@@ -14,13 +15,15 @@
 #include <unistd.h>
 
 /* Everything freed is handed back before the mount ends, so that it is recorded as owed. */
-static int end_mount(struct runtime_state *state, struct problem *reterr_problem)
+static int end_mount(
+	struct runtime_state *state, struct client *client, struct problem *reterr_problem)
 {
 	_cleanup_close_ int fd = open(state->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct free_space_report ignored;
 	int r;
 
-	if (fd >= 0 && !state->read_only && free_space_hand_back(fd, &ignored, NULL) < 0)
+	if (fd >= 0 && !state->read_only && volumes_is_managed(client) &&
+		free_space_hand_back(fd, &ignored, NULL) < 0)
 		cli_warn("%s: not everything that is free could be handed back; the next attach "
 			 "sweeps it",
 			state->mount);
@@ -47,7 +50,7 @@ static int detach_one(struct runtime_state *state)
 	}
 	/* A volume process that is gone answers no file system: its mount is only cleared. */
 	if (state->mount[0] && client_connect(state->uuid, &client) >= 0)
-		r = end_mount(state, &problem);
+		r = end_mount(state, client, &problem);
 	client_free(client);
 	if (r >= 0)
 		r = attach_undo(state, &problem);

@@ -78,6 +78,18 @@ int volumes_connect(const struct runtime_state *state, struct client **ret_clien
 	return 0;
 }
 
+bool volumes_is_managed(struct client *client)
+{
+	struct json_object *status;
+	bool managed;
+
+	if (client_status(client, &status) < 0)
+		return false;
+	managed = json_object_get_boolean(json_object_object_get(status, "managed"));
+	json_object_put(status);
+	return managed;
+}
+
 uint64_t volumes_status_u64(struct json_object *status, const char *key)
 {
 	return json_object_get_uint64(json_object_object_get(status, key));

@@ -21,6 +21,9 @@ must_check int volumes_find_by_medium(
 must_check int volumes_connect(const struct runtime_state *state, struct client **ret_client,
 	struct problem *reterr_problem);
 
+/* False for a volume of encryption only, and where its process does not answer. */
+bool volumes_is_managed(struct client *client);
+
 /* Fields of a status object; 0 or "" if absent. */
 uint64_t volumes_status_u64(struct json_object *status, const char *key);
 const char *volumes_status_string(struct json_object *status, const char *key);

@@ -4,15 +4,12 @@
 #include "blockdev/ext4_fingerprint.h"
 #include "spool/ext4_check.h"
 #include "spool/mount.h"
+#include "spool/tool.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static int read_first_block(
 	const char *device, uint8_t ret_block[static BLOCK_BYTES], struct problem *reterr_problem)
@@ -61,27 +58,12 @@ static int decide_trust(const struct spool_port *port, const struct bring_up_opt
 
 static int run_e2fsck(const char *device, struct problem *reterr_problem)
 {
-	char program[] = "e2fsck", options[] = "-fn";
-	char *const argv[] = {program, options, (char *)(uintptr_t)device, NULL};
-	posix_spawn_file_actions_t actions;
-	int status = 0, r;
-	pid_t child;
+	const char *const argv[] = {"e2fsck", "-fn", device, NULL};
+	int code, r;
 
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	r = -posix_spawnp(&child, program, &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (r < 0)
-		return problem_set(reterr_problem, r,
-			"e2fsck cannot be started (%s); without it nothing can be judged free: "
-			"install e2fsprogs",
-			strerror(-r));
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
+	r = tool_run(argv, &code, reterr_problem);
+	if (r < 0 || code == 0)
+		return r;
 	return problem_set(reterr_problem, -EUCLEAN,
 		"the spool's file system is damaged, so nothing was judged free and nothing "
 		"erased; attach without --mount, run \"e2fsck -f\" on the device, detach, and "
@@ -133,14 +115,16 @@ static int sweep(const struct spool_port *port, const struct bring_up_options *o
 
 /* --- mounting --- */
 
-static int check_filesystem(const uint8_t block[static BLOCK_BYTES], uint64_t blocks,
-	struct bring_up_report *report, struct problem *reterr_problem)
+/* Where nothing is overwritten anyway (encryption only), any ext4 will do. */
+static int check_filesystem(const uint8_t block[static BLOCK_BYTES],
+	const struct bring_up_options *options, struct bring_up_report *report,
+	struct problem *reterr_problem)
 {
 	struct ext4_report ext4;
 	int r;
 
-	r = ext4_check_superblock(block, blocks, &ext4, reterr_problem);
-	if (r < 0)
+	r = ext4_check_superblock(block, options->blocks, &ext4, reterr_problem);
+	if (r < 0 && (options->managed || !ext4.is_ext4))
 		return r;
 	if (!ext4.is_ext4)
 		return problem_set(reterr_problem, -EMEDIUMTYPE,
@@ -186,7 +170,7 @@ int bring_up(const struct spool_port *port, const struct bring_up_options *optio
 	if (r < 0)
 		return r;
 	if (options->mount_point) {
-		r = check_filesystem(block, options->blocks, &report, reterr_problem);
+		r = check_filesystem(block, options, &report, reterr_problem);
 		if (r < 0)
 			return r;
 		if (options->managed && !options->read_only && !options->filesystem_expected)

@@ -143,6 +143,7 @@ static int method_status(
 	add_u64(out, "process", (uint64_t)getpid());
 	if (!info.managed)
 		return 0;
+	add_u64(out, "medium_bytes_most", info.medium_bytes_most);
 	add_string(out, "scheme", info.scheme->name);
 	add_string(out, "verify", verify_name(info.verify));
 	add_string(out, "profile", profile_name(info.token.profile));

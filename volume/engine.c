@@ -73,6 +73,8 @@ static int open_managed(
 		r = engine_redo_open(engine, reterr_problem);
 	if (r >= 0)
 		engine->info.blocks = residue_blocks(engine->residue);
+	engine->info.medium_bytes_most =
+		(engine->layout.data_first + engine->layout.data_blocks_most) * BLOCK_BYTES;
 	return r;
 }
 

@@ -43,6 +43,7 @@ struct engine_info {
 	char uuid[ENGINE_UUID_BYTES];
 	uint32_t block_bytes;
 	uint64_t blocks;
+	uint64_t medium_bytes_most;  /* the map has room for a medium of this length */
 	const struct scheme *scheme; /* NULL: not managed */
 	enum verify_mode verify;
 	struct keystore_token token;

@@ -16,14 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FIRST_COPY_BYTES  (16ull << 20)	 /* where stock headers end, as a rule */
-#define HEADER_BYTES_MOST (136ull << 20) /* two copies of 4 MiB, 128 MiB of key slots */
-#define UNLOCKED_OPTIONS(only)                                                                     \
-	{                                                                                          \
-		.read_only = (only), .unlocked = true, .buffered = true,                           \
-		.block_bytes = BLOCK_BYTES                                                         \
-	}
-
+#define FIRST_COPY_BYTES  LAYOUT_SUPERBLOCK_BYTES /* where ours end; stock ones at 16 MiB */
+#define HEADER_BYTES_MOST (136ull << 20)	  /* two copies of 4 MiB, 128 MiB of key slots */
 static void keep_error(int level, const char *message, void *context)
 {
 	struct keystore *keystore = context;
@@ -57,11 +51,29 @@ const char *keystore_detail(const struct keystore *keystore, int error)
 	return keystore->last_error[0] ? keystore->last_error : strerror(-error);
 }
 
+/*
+ * The kernel tells each open file once of a write that was lost since it was opened: ours hears of
+ * what libcryptsetup's heard and did not pass on.
+ */
+int keystore_sync(struct keystore *keystore, struct problem *reterr_problem)
+{
+	int r = blockdev_flush(keystore->medium);
+
+	if (r < 0)
+		return problem_set(reterr_problem, r,
+			"%s: its LUKS2 header was written, but may not have reached the medium: "
+			"%s; "
+			"check the medium, then look with \"key list\" at what is there",
+			keystore->path, strerror(-r));
+	return 0;
+}
+
 void keystore_free(struct keystore *keystore)
 {
 	if (!keystore)
 		return;
 	crypt_free(keystore->cd);
+	blockdev_close(keystore->medium);
 	io_closep(&keystore->copy_fd);
 	free(keystore->path);
 	free(keystore);
@@ -81,6 +93,9 @@ static int copy_header(struct keystore *keystore, int fd, char *ret_path, size_t
 	if (keystore->copy_fd < 0)
 		return -errno;
 	snprintf(ret_path, path_bytes, "/proc/self/fd/%d", keystore->copy_fd);
+	/* As long as the medium: libcryptsetup holds a header's length against it. */
+	if (ftruncate(keystore->copy_fd, (off_t)header_end(keystore, HEADER_BYTES_MOST)) < 0)
+		return -errno;
 	return keystore_medium_copy(
 		fd, keystore->copy_fd, 0, header_end(keystore, FIRST_COPY_BYTES));
 }
@@ -114,12 +129,14 @@ static int begin_on(struct keystore *keystore, int fd, struct problem *reterr_pr
 	return 0;
 }
 
-static int begin_medium(const char *path, bool read_only, struct keystore **ret_keystore,
-	struct blockdev **ret_medium, struct problem *reterr_problem)
+int keystore_begin(const char *path, bool read_only, struct keystore **ret_keystore,
+	struct problem *reterr_problem)
 {
-	const struct raw_options options = UNLOCKED_OPTIONS(read_only);
+	const struct raw_options options = {.read_only = read_only,
+		.unlocked = true,
+		.buffered = true,
+		.block_bytes = BLOCK_BYTES};
 	_cleanup_(keystore_freep) struct keystore *keystore = calloc(1, sizeof(*keystore));
-	_cleanup_(blockdev_closep) struct blockdev *medium = NULL;
 	int r;
 
 	if (!keystore)
@@ -130,32 +147,21 @@ static int begin_medium(const char *path, bool read_only, struct keystore **ret_
 	keystore->path = strdup(path);
 	if (!keystore->path)
 		return -ENOMEM;
-	r = raw_open(path, &options, &medium, reterr_problem);
+	r = raw_open(path, &options, &keystore->medium, reterr_problem);
 	if (r < 0)
 		return r;
-	keystore->medium_bytes = blockdev_bytes(medium);
-	r = begin_on(keystore, raw_fd(medium), reterr_problem);
+	keystore->medium_bytes = blockdev_bytes(keystore->medium);
+	r = begin_on(keystore, raw_fd(keystore->medium), reterr_problem);
 	if (r < 0)
 		return r;
 	*ret_keystore = keystore;
 	keystore = NULL;
-	*ret_medium = medium;
-	medium = NULL;
 	return 0;
 }
 
-int keystore_begin(const char *path, bool read_only, struct keystore **ret_keystore,
-	struct problem *reterr_problem)
+static int explain_load(const struct keystore *keystore, int error, struct problem *reterr_problem)
 {
-	_cleanup_(blockdev_closep) struct blockdev *medium = NULL;
-
-	return begin_medium(path, read_only, ret_keystore, &medium, reterr_problem);
-}
-
-static int explain_load(
-	const struct keystore *keystore, int fd, int error, struct problem *reterr_problem)
-{
-	switch (keystore_medium_trace(fd)) {
+	switch (keystore_medium_trace(raw_fd(keystore->medium))) {
 	case KEYSTORE_TRACE_LUKS1:
 		return problem_set(reterr_problem, -EOPNOTSUPP,
 			"%s is a LUKS1 volume; spoolguard opens LUKS2 (\"cryptsetup convert --type "
@@ -185,36 +191,35 @@ static int explain_load(
 }
 
 /* A header that is longer than the part that was copied. */
-static int copy_rest(struct keystore *keystore, int fd)
+static int copy_rest(struct keystore *keystore)
 {
 	uint64_t copy_bytes = 0, slots_bytes = 0, end;
 
 	if (!keystore->read_only ||
 		crypt_get_metadata_size(keystore->cd, &copy_bytes, &slots_bytes) < 0)
 		return 0;
-	end = header_end(keystore, HEADER_BYTES_MOST);
-	if (2 * copy_bytes + slots_bytes <= FIRST_COPY_BYTES || end <= FIRST_COPY_BYTES)
+	end = header_end(keystore, 2 * copy_bytes + slots_bytes);
+	if (end <= FIRST_COPY_BYTES)
 		return 0;
-	return keystore_medium_copy(fd, keystore->copy_fd, FIRST_COPY_BYTES, end);
+	return keystore_medium_copy(
+		raw_fd(keystore->medium), keystore->copy_fd, FIRST_COPY_BYTES, end);
 }
 
 int keystore_load(const char *path, bool read_only, struct keystore **ret_keystore,
 	struct problem *reterr_problem)
 {
 	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
-	_cleanup_(blockdev_closep) struct blockdev *medium = NULL;
 	int r;
 
-	r = begin_medium(path, read_only, &keystore, &medium, reterr_problem);
+	r = keystore_begin(path, read_only, &keystore, reterr_problem);
 	if (r < 0)
 		return r;
 	r = crypt_load(keystore->cd, CRYPT_LUKS2, NULL);
+	if (r >= 0)
+		r = copy_rest(keystore);
 	if (r < 0)
-		return explain_load(keystore, raw_fd(medium), r, reterr_problem);
-	r = copy_rest(keystore, raw_fd(medium));
-	if (r < 0)
-		return explain_load(keystore, raw_fd(medium), r, reterr_problem);
-	r = keystore_check(keystore, medium, reterr_problem);
+		return explain_load(keystore, r, reterr_problem);
+	r = keystore_check(keystore, reterr_problem);
 	if (r < 0)
 		return r;
 	*ret_keystore = keystore;
@@ -278,7 +283,7 @@ int keystore_set_token(struct keystore *keystore, const struct keystore_token *t
 	keystore->token = *token;
 	keystore->token.present = true;
 	keystore->token_lost = false;
-	return 0;
+	return keystore_sync(keystore, reterr_problem);
 }
 
 bool keystore_has_lost_token(const struct keystore *keystore)

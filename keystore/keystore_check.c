@@ -141,8 +141,7 @@ static int check_reencryption(struct keystore *keystore, struct problem *reterr_
 	return 0;
 }
 
-int keystore_check(
-	struct keystore *keystore, struct blockdev *medium, struct problem *reterr_problem)
+int keystore_check(struct keystore *keystore, struct problem *reterr_problem)
 {
 	struct layout layout;
 	int r;
@@ -157,7 +156,7 @@ int keystore_check(
 	if (r < 0 || keystore->token.present)
 		return r;
 	keystore->token_lost =
-		keystore_medium_superblock(medium, &layout) >= 0 &&
+		keystore_medium_superblock(keystore->medium, &layout) >= 0 &&
 		layout.data_first * BLOCK_BYTES == keystore->segment.data_offset_bytes;
 	return 0;
 }

@@ -19,6 +19,8 @@ struct keystore {
 	struct crypt_device *cd;
 	char *path;
 	bool read_only;
+	struct blockdev
+		*medium; /* opened before libcryptsetup writes (keystore_sync); NULL if read_only */
 	int copy_fd; /* owned: the private copy of the header that cd works on if read_only, or -1
 		      */
 	dev_t device;
@@ -38,9 +40,8 @@ must_check int keystore_begin(const char *path, bool read_only, struct keystore 
 /* keystore_open, also for a header without its data (a backup). */
 must_check int keystore_load(const char *path, bool read_only, struct keystore **ret_keystore,
 	struct problem *reterr_problem);
-/* K2, all of it; finds the token.  medium is read for the superblock. */
-must_check int keystore_check(
-	struct keystore *keystore, struct blockdev *medium, struct problem *reterr_problem);
+/* K2, all of it; finds the token. */
+must_check int keystore_check(struct keystore *keystore, struct problem *reterr_problem);
 /* K2, of a header that was just made; fills keystore->segment. */
 must_check int keystore_check_segment(struct keystore *keystore, struct problem *reterr_problem);
 /* Sets the KDF that the next key slot gets. */
@@ -50,6 +51,8 @@ const char *keystore_detail(const struct keystore *keystore, int error);
 /* "PATH: WHAT: detail"; returns error, or -ESTALE if another program came between. */
 must_check int keystore_explain(
 	struct keystore *keystore, int error, const char *what, struct problem *reterr_problem);
+/* What libcryptsetup wrote is durable, or an error.  It passes over a failed flush itself. */
+must_check int keystore_sync(struct keystore *keystore, struct problem *reterr_problem);
 /* -ENOTUNIQ if the token was removed, so that nothing can be recorded in it. */
 must_check int keystore_check_token(
 	const struct keystore *keystore, struct problem *reterr_problem);

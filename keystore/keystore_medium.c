@@ -75,8 +75,6 @@ int keystore_medium_copy(int fd, int copy_fd, uint64_t first, uint64_t end)
 {
 	int r;
 
-	if (ftruncate(copy_fd, (off_t)end) < 0)
-		return -errno;
 	/* A block device's lock is elsewhere (/run/cryptsetup); there the two header copies must
 	 * do. */
 	while (flock(fd, LOCK_SH) < 0) {

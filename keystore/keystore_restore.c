@@ -115,20 +115,16 @@ static void merge_token(
 
 static int copy_backup(const struct keystore *backup, int *ret_fd)
 {
-	const struct raw_options options = {
-		.read_only = true, .unlocked = true, .buffered = true, .block_bytes = BLOCK_BYTES};
-	_cleanup_(blockdev_closep) struct blockdev *file = NULL;
 	_cleanup_close_ int fd = memfd_create("spoolguard-restore", MFD_CLOEXEC);
 	uint64_t copy_bytes, slots_bytes;
 	int r;
 
 	if (fd < 0)
 		return -errno;
-	r = raw_open(backup->path, &options, &file, NULL);
+	r = crypt_get_metadata_size(backup->cd, &copy_bytes, &slots_bytes);
 	if (r >= 0)
-		r = crypt_get_metadata_size(backup->cd, &copy_bytes, &slots_bytes);
-	if (r >= 0)
-		r = keystore_medium_copy(raw_fd(file), fd, 0, 2 * copy_bytes + slots_bytes);
+		r = keystore_medium_copy(
+			raw_fd(backup->medium), fd, 0, 2 * copy_bytes + slots_bytes);
 	if (r < 0)
 		return r;
 	*ret_fd = fd;
@@ -159,7 +155,7 @@ static int write_header(struct keystore *target, const struct keystore *backup,
 	if (r < 0)
 		return keystore_explain(
 			target, r, "the header could not be restored", reterr_problem);
-	return 0;
+	return keystore_sync(target, reterr_problem);
 }
 
 /* --- restore --- */

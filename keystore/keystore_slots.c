@@ -188,8 +188,11 @@ int keystore_add(struct keystore *keystore, const struct secret *present,
 			(const char *)secret_peek(added), secret_size(added));
 	if (r < 0)
 		return explain(keystore, r, "the key could not be added", reterr_problem);
-	*ret_slot = r;
-	return 0;
+	slot = r;
+	r = keystore_sync(keystore, reterr_problem);
+	if (r >= 0)
+		*ret_slot = slot;
+	return r;
 }
 
 /*
@@ -220,8 +223,10 @@ int keystore_change(struct keystore *keystore, const struct secret *present,
 			"the new key was added, but the old one could not be removed, and still "
 			"opens the volume (\"key list\" shows it, \"key remove\" removes it)",
 			reterr_problem);
-	*ret_slot = new;
-	return 0;
+	r = keystore_sync(keystore, reterr_problem);
+	if (r >= 0)
+		*ret_slot = new;
+	return r;
 }
 
 /* Does the passphrase open a slot other than this one? */
@@ -271,5 +276,5 @@ int keystore_remove(struct keystore *keystore, int slot, const struct secret *ot
 	r = crypt_keyslot_destroy(keystore->cd, slot);
 	if (r < 0)
 		return explain(keystore, r, "the key slot could not be removed", reterr_problem);
-	return 0;
+	return keystore_sync(keystore, reterr_problem);
 }

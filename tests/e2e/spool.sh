@@ -60,3 +60,6 @@ python3 "$root/tests/tools/luks2_decrypt.py" "$image" "$pass" > "$work/plain" ||
 [ "$(grep -a -c -e "$mark" "$work/plain")" = 0 ] || fail "the independent decryptor still sees a job"
 e2fsck -fn "$work/plain" >"$work/fsck" 2>&1 || fail "e2fsck: $(tail -3 "$work/fsck")"
 ok "inspect, e2fsck and an independent decryptor agree"
+
+python3 "$root/tests/tools/free_blocks.py" "$image" "$work/plain" 0x97 >"$work/free" || fail "free blocks: $(cat "$work/free")"
+ok "every free block shows the last pattern, or zeros: $(cat "$work/free")"

@@ -60,7 +60,7 @@ static struct found search(pid_t pid, const uint8_t *canary)
 	ck_assert_int_ge(mem, 0);
 	while (mapping_next(smaps, &m)) {
 		/* A sanitizer's shadow is terabytes of nothing. */
-		if (m.access[0] != 'r' || m.end - m.first > 1ul << 30)
+		if (m.access[0] != 'r' || !m.has_pages || m.end - m.first > 1ul << 30)
 			continue;
 		for (unsigned long at = m.first; at < m.end; at += CHUNK) {
 			size_t some = m.end - at < sizeof(chunk) ? m.end - at : sizeof(chunk);

@@ -23,9 +23,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static OSSL_PROVIDER *lender, *fips; /* of some of the tests */
+
 static void teardown(void)
 {
 	ck_assert_int_eq(profile_set(PROFILE_STANDARD), 0);
+	EVP_default_properties_enable_fips(NULL, 0);
+	if (fips)
+		OSSL_PROVIDER_unload(fips);
+	if (lender)
+		OSSL_PROVIDER_unload(lender);
 }
 
 static bool admits(const char *what)
@@ -139,7 +146,6 @@ END_TEST
 
 enum { ALGORITHMS_MAX = 128, OPERATIONS_MAX = 32 };
 
-static OSSL_PROVIDER *lender;
 static bool lacks_kdfs;
 
 /* The default provider's algorithms, declared to be FIPS ones. */
@@ -180,7 +186,8 @@ static void activate_fips_provider(void)
 	lender = OSSL_PROVIDER_load(NULL, "default");
 	ck_assert_ptr_nonnull(lender);
 	ck_assert_int_eq(OSSL_PROVIDER_add_builtin(NULL, "fips", start_lending), 1);
-	ck_assert_ptr_nonnull(OSSL_PROVIDER_load(NULL, "fips"));
+	fips = OSSL_PROVIDER_load(NULL, "fips");
+	ck_assert_ptr_nonnull(fips);
 }
 
 static const char *provider_of_xts(void)

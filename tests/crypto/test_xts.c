@@ -15,9 +15,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VECTORS "tests/crypto/xts_vectors.txt"
 
@@ -311,6 +313,84 @@ START_TEST(many_threads_at_once_make_what_one_makes)
 }
 END_TEST
 
+/*
+ * All contexts in use at one moment, which 40 threads on two processors do not
+ * bring about by themselves: a signal holds each thread in the middle of a call
+ * of one large data unit, in which it spends nearly all of its time.
+ */
+#ifndef __SANITIZE_THREAD__
+enum { HELD = 16, LARGE = 1 << 20 };
+
+static int gate[2], arrivals[2];
+static atomic_bool over;
+
+static void wait_at_the_gate(int number)
+{
+	int saved = errno;
+	char c = (char)number;
+
+	if (write(arrivals[1], &c, 1) == 1)
+		(void)!read(gate[0], &c, 1); /* until the other end is closed */
+	errno = saved;
+}
+
+static void *encrypt_without_end(void *arg)
+{
+	struct worker *worker = arg;
+	uint8_t *buf = calloc(1, LARGE);
+
+	worker->ok = buf != NULL;
+	while (worker->ok && !atomic_load(&over))
+		worker->ok = xts_encrypt(xts, 0, 1, LARGE, buf, buf, LARGE) == 0;
+	free(buf);
+	return NULL;
+}
+
+static void *encrypt_one_sector(void *arg)
+{
+	struct worker *worker = arg;
+	uint8_t out[SECTOR];
+
+	worker->ok = xts_encrypt(xts, 8, 8, SECTOR, plain + SECTOR, out, SECTOR) == 0 &&
+		     memcmp(out, cipher + SECTOR, SECTOR) == 0;
+	return NULL;
+}
+
+START_TEST(a_thread_that_finds_no_context_waits_for_one)
+{
+	struct sigaction action = {.sa_handler = wait_at_the_gate, .sa_flags = SA_RESTART};
+	struct worker workers[HELD + 1] = {{.ok = false}};
+
+	ck_assert_int_eq(pipe(gate), 0);
+	ck_assert_int_eq(pipe(arrivals), 0);
+	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	for (unsigned int i = 0; i < HELD; i++)
+		ck_assert_int_eq(
+			pthread_create(&workers[i].thread, NULL, encrypt_without_end, &workers[i]),
+			0);
+	usleep(20000);
+	for (unsigned int i = 0; i < HELD; i++) {
+		char c;
+
+		ck_assert_int_eq(pthread_kill(workers[i].thread, SIGUSR1), 0);
+		ck_assert_int_eq(read(arrivals[0], &c, 1), 1);
+	}
+	ck_assert_int_eq(
+		pthread_create(&workers[HELD].thread, NULL, encrypt_one_sector, &workers[HELD]), 0);
+	usleep(20000);
+	atomic_store(&over, true);
+	close(gate[1]);
+	for (unsigned int i = 0; i <= HELD; i++) {
+		ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
+		ck_assert_msg(workers[i].ok, "thread %u", i);
+	}
+	close(gate[0]);
+	close(arrivals[0]);
+	close(arrivals[1]);
+}
+END_TEST
+#endif
+
 int main(void)
 {
 	Suite *suite = suite_create("xts");
@@ -335,6 +415,9 @@ int main(void)
 	tcase_add_test_raise_signal(tcase, a_buffer_of_part_units_aborts, SIGABRT);
 	tcase_add_test_raise_signal(tcase, a_key_of_another_size_aborts, SIGABRT);
 	tcase_add_loop_test(tcase, many_threads_at_once_make_what_one_makes, 0, ARRAY_SIZE(crowds));
+#ifndef __SANITIZE_THREAD__ /* it delivers signals late: inside the lock */
+	tcase_add_test(tcase, a_thread_that_finds_no_context_waits_for_one);
+#endif
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

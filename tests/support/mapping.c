@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/mapping.h"
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,9 @@ bool mapping_next(FILE *smaps, struct mapping *ret_mapping)
 			*ret_mapping = head;
 			ret_mapping->is_stack = strstr(line, "[stack") != NULL;
 			begun = true;
+		} else if (begun &&
+			   (strncmp(line, "Rss:", 4) == 0 || strncmp(line, "Swap:", 5) == 0)) {
+			ret_mapping->has_pages |= strtoul(strchr(line, ':') + 1, NULL, 10) > 0;
 		} else if (begun && strncmp(line, "VmFlags:", 8) == 0) {
 			ret_mapping->is_locked = strstr(line, " lo") != NULL;
 			ret_mapping->is_undumpable = strstr(line, " dd") != NULL;

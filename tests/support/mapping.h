@@ -20,6 +20,7 @@ struct mapping {
 	unsigned long first, end;
 	char access[5];
 	bool is_stack, is_locked, is_undumpable;
+	bool has_pages; /* in memory or in swap */
 };
 
 /* Of a process; never NULL: fails the test instead. */

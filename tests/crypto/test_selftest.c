@@ -84,6 +84,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 60); /* sanitizers */
 	tcase_add_test(tcase, every_known_answer_is_right);
 	tcase_add_test(tcase, an_injected_fault_fails_its_test_and_no_other);
 	tcase_add_test(tcase, an_unknown_name_is_refused_and_injects_nothing);

@@ -149,8 +149,10 @@ static int find_key(struct map_sealer *sealer, const uint8_t *salt, struct aead 
 
 static bool header_is(const uint8_t *block, struct map_page_id id)
 {
-	return bytes_get_le16(block + AT_KIND) == id.kind &&
-	       bytes_get_le64(block + AT_NUMBER) == id.number;
+	return memcmp(block + AT_MAGIC, magic, sizeof(magic)) == 0 &&
+	       bytes_get_le16(block + AT_KIND) == id.kind &&
+	       bytes_get_le64(block + AT_NUMBER) == id.number &&
+	       bytes_are(block + AT_RESERVED, AT_BODY - AT_RESERVED, 0);
 }
 
 int map_page_decode(struct map_sealer *sealer, struct map_page_id id,
@@ -158,16 +160,12 @@ int map_page_decode(struct map_sealer *sealer, struct map_page_id id,
 	uint8_t ret_body[static MAP_PAGE_BODY_BYTES])
 {
 	uint8_t associated[ASSOCIATED_BYTES];
+	uint16_t version = bytes_get_le16(block + AT_VERSION);
 	struct aead *aead;
 	int r;
 
-	uint16_t version = bytes_get_le16(block + AT_VERSION);
-
-	if (memcmp(block + AT_MAGIC, magic, sizeof(magic)) != 0 || version < MAP_PAGE_VERSION)
+	if (!header_is(block, id) || version == 0)
 		return -EBADMSG;
-	if (!header_is(block, id))
-		return -EBADMSG;
-
 	r = find_key(sealer, block + AT_SALT, &aead);
 	if (r < 0)
 		return r;
@@ -176,11 +174,9 @@ int map_page_decode(struct map_sealer *sealer, struct map_page_id id,
 		MAP_PAGE_BODY_BYTES, ret_body, block + AT_TAG);
 	if (r < 0)
 		return r;
-	/* Only now: a rotted version is damage, and costs one slot, not the volume. */
+	/* Only now: a rotten bit in the number is damage of one page, not a newer version. */
 	if (version > MAP_PAGE_VERSION)
 		return -EPROTONOSUPPORT;
-	if (!bytes_are(block + AT_RESERVED, AT_BODY - AT_RESERVED, 0))
-		return -EBADMSG;
 	*ret_generation = bytes_get_le64(block + AT_GENERATION);
 	return 0;
 }

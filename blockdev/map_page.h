@@ -43,7 +43,8 @@ must_check int map_page_encode(struct map_sealer *sealer, struct map_page_id id,
 	uint64_t generation, const uint8_t body[static MAP_PAGE_BODY_BYTES],
 	uint8_t ret_block[static BLOCK_BYTES]);
 
-/* -EBADMSG: not such a page, or it does not authenticate; -EPROTONOSUPPORT: of a newer version. */
+/* -EBADMSG: not such a page, or it does not authenticate; -EPROTONOSUPPORT: it does, and is of a
+ * newer version. */
 must_check int map_page_decode(struct map_sealer *sealer, struct map_page_id id,
 	const uint8_t block[static BLOCK_BYTES], uint64_t *ret_generation,
 	uint8_t ret_body[static MAP_PAGE_BODY_BYTES]);

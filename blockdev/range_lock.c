@@ -37,8 +37,11 @@ static void take(
 	else
 		lock->first = holder;
 	lock->last = holder;
-	while (must_wait(holder))
+	while (must_wait(holder)) {
+		lock->waiting++;
 		pthread_cond_wait(&lock->left, &lock->mutex);
+		lock->waiting--;
+	}
 	pthread_mutex_unlock(&lock->mutex);
 }
 
@@ -63,6 +66,7 @@ void range_lock_release(struct range_lock *lock, struct range_holder *holder)
 		holder->next->previous = holder->previous;
 	else
 		lock->last = holder->previous;
-	pthread_cond_broadcast(&lock->left);
+	if (lock->waiting > 0)
+		pthread_cond_broadcast(&lock->left);
 	pthread_mutex_unlock(&lock->mutex);
 }

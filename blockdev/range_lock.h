@@ -25,6 +25,7 @@ struct range_holder {
 struct range_lock {
 	pthread_mutex_t mutex;
 	pthread_cond_t left;
+	unsigned int waiting;
 	struct range_holder *first;
 	struct range_holder *last;
 };

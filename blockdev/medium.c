@@ -105,6 +105,9 @@ struct medium_verdict medium_classify(const struct medium_facts *facts)
 		return (struct medium_verdict){MEDIUM_NOT_IN_PLACE, reason};
 	if (trait && trait->promise == MEDIUM_CACHE_ONLY)
 		return (struct medium_verdict){trait->promise, trait->reason};
+	if (!facts->direct && facts->through_loop)
+		return (struct medium_verdict){MEDIUM_CACHE_ONLY,
+			"a loop device without direct I/O (losetup --direct-io=on) is in between"};
 	if (!facts->direct)
 		return (struct medium_verdict){
 			MEDIUM_CACHE_ONLY, "O_DIRECT is not to be had on this file system"};
@@ -216,6 +219,7 @@ int medium_assess(int fd, bool direct, struct medium_verdict *ret_verdict)
 		r = medium_gather(fd, direct, &facts);
 		if (r < 0)
 			return r;
+		facts.through_loop = layer > 0;
 		verdict = medium_classify(&facts);
 		if (verdict.promise > worst.promise)
 			worst = verdict;

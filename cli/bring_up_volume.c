@@ -75,5 +75,9 @@ int bring_up_volume(struct client *client, const char *mount, struct runtime_sta
 		snprintf(state->mount, sizeof(state->mount), "%s", mount_point);
 		r = runtime_save(state);
 	}
+	if (r < 0 && reterr_problem && reterr_problem->text[0] == '\0')
+		problem_set(reterr_problem, r, "%s cannot be brought up: %s", state->path,
+			r == -ENOTRECOVERABLE ? "the medium failed; see to it, then attach again"
+					      : strerror(-r));
 	return r;
 }

@@ -211,6 +211,12 @@ int engine_open(const char *path, const struct engine_options *options,
 	if (!engine)
 		return -ENOMEM;
 	r = open_all(engine, path, options, passphrase, reterr_problem);
+	if (r < 0 && reterr_problem && reterr_problem->text[0] == '\0')
+		problem_set(reterr_problem, r, "%s cannot be opened: %s", path,
+			r == -ENOTRECOVERABLE
+				? "the medium failed while the map was written to it; see to the "
+				  "medium, then attach again"
+				: strerror(-r));
 	if (r < 0) {
 		release(engine);
 		return r;

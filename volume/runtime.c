@@ -184,22 +184,44 @@ int runtime_at(size_t index, struct runtime_state *ret_state)
 	return r;
 }
 
+/* A medium that is gone has its name left. */
+static bool is_same_name(const char *path, const struct runtime_state *state)
+{
+	char directory[PATH_MAX];
+	size_t length;
+
+	if (path[0] == '/')
+		return strcmp(path, state->path) == 0;
+	if (!getcwd(directory, sizeof(directory)))
+		return false;
+	length = strlen(directory);
+	return strncmp(state->path, directory, length) == 0 && state->path[length] == '/' &&
+	       strcmp(path, state->path + length + 1) == 0;
+}
+
+static bool is_same_medium(const struct stat *wanted, const struct runtime_state *state)
+{
+	struct stat other;
+
+	if (stat(state->path, &other) < 0)
+		return false;
+	return S_ISBLK(wanted->st_mode)
+		       ? S_ISBLK(other.st_mode) && wanted->st_rdev == other.st_rdev
+		       : wanted->st_dev == other.st_dev && wanted->st_ino == other.st_ino;
+}
+
 int runtime_find(const char *path, struct runtime_state *ret_state)
 {
-	struct stat wanted, other;
+	struct runtime_state state;
+	struct stat wanted;
+	int seen = stat(path, &wanted) < 0 ? -errno : 0;
 	int r;
 
-	if (stat(path, &wanted) < 0)
-		return -errno;
-	for (size_t i = 0;; i++) {
-		r = runtime_at(i, ret_state);
-		if (r < 0)
-			return r;
-		if (stat(ret_state->path, &other) < 0)
-			continue;
-		if (S_ISBLK(wanted.st_mode)
-				? S_ISBLK(other.st_mode) && wanted.st_rdev == other.st_rdev
-				: wanted.st_dev == other.st_dev && wanted.st_ino == other.st_ino)
+	for (size_t i = 0; (r = runtime_at(i, &state)) >= 0; i++) {
+		if (seen < 0 ? is_same_name(path, &state) : is_same_medium(&wanted, &state)) {
+			*ret_state = state;
 			return 0;
+		}
 	}
+	return seen < 0 ? seen : r;
 }

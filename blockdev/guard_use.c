@@ -229,7 +229,7 @@ static int check_backing(const struct use *use, dev_t device, bool destroy)
 	struct use below = {.path = use->path, .reterr_problem = use->reterr_problem};
 	_cleanup_close_ int fd = -1;
 	struct device_backing backing;
-	char type[64] = "", options[64];
+	char type[64] = "";
 	struct stat st;
 	int r;
 
@@ -238,8 +238,7 @@ static int check_backing(const struct use *use, dev_t device, bool destroy)
 	r = device_whole(device, &below.except);
 	if (r < 0)
 		return r;
-	if (mount_table_describe(backing.device, type, sizeof(type), options, sizeof(options)) >=
-			0 &&
+	if (mount_table_type(backing.device, type, sizeof(type)) >= 0 &&
 		strcmp(type, VOLUME_TYPE) == 0)
 		return problem_set(use->reterr_problem, -EBUSY,
 			"%s is the device of an attached spoolguard volume; detach that first, and "

@@ -3,7 +3,6 @@
 #include "base/io.h"
 #include "blockdev/device_tree.h"
 #include "blockdev/file_map.h"
-#include "blockdev/mount_table.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
@@ -14,9 +13,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 /* Layers of files on devices on files: deeper is nobody's. */
-#define LAYERS_MAX 8
+#define LAYERS_MAX    8
+#define OPTIONS_BYTES 2048
 
 /* Numbers that linux/magic.h does not have. */
 #define BCACHEFS_MAGIC 0xca451a4eu
@@ -140,10 +141,24 @@ const char *medium_promise_name(enum medium_promise promise)
 
 /* --- facts --- */
 
+/* mountinfo leaves out what the superblock has as its default; this does not. */
+static bool journals_data(dev_t file_system)
+{
+	char name[DEVICE_NAME_BYTES], path[DEVICE_NAME_BYTES + 32], options[OPTIONS_BYTES] = "";
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	if (device_name(file_system, name) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/fs/ext4/%s/options", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, options, sizeof(options) - 1);
+	return n > 0 && strstr(options, "data=journal\n");
+}
+
 static int gather_file(int fd, dev_t file_system, struct medium_facts *facts)
 {
 	struct file_map map = {.pieces = NULL};
-	char type[64], options[512];
 	struct statfs fs;
 	int attributes = 0, r;
 
@@ -152,8 +167,8 @@ static int gather_file(int fd, dev_t file_system, struct medium_facts *facts)
 	facts->file_system = (uint32_t)fs.f_type;
 	if (ioctl(fd, FS_IOC_GETFLAGS, &attributes) == 0)
 		facts->attributes = (uint32_t)attributes;
-	if (mount_table_describe(file_system, type, sizeof(type), options, sizeof(options)) >= 0)
-		facts->journals_data = strstr(options, "data=journal") != NULL;
+	if (facts->file_system == EXT4_SUPER_MAGIC)
+		facts->journals_data = journals_data(file_system);
 	r = file_map_read(fd, &map);
 	if (r == -EOPNOTSUPP || r == -EINVAL)
 		return 0;

@@ -29,7 +29,7 @@ struct medium_facts {
 	uint32_t file_system;  /* statfs f_type of a file */
 	uint32_t attributes;   /* FS_IOC_GETFLAGS: FS_*_FL; 0 if not told */
 	uint32_t extent_flags; /* FIEMAP_EXTENT_*, of all extents or-ed; 0 if not told */
-	bool journals_data;    /* mounted data=journal */
+	bool journals_data;    /* ext4 in the mode data=journal */
 };
 
 /* From the best to the worst. */

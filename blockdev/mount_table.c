@@ -12,7 +12,6 @@ struct entry {
 	const char *where;
 	const char *type;
 	const char *source;
-	const char *options; /* the file system's own */
 };
 
 struct table {
@@ -63,9 +62,8 @@ static bool parse_mount(char *line, struct entry *entry)
 	entry->number = makedev(major_number, minor_number);
 	entry->where = field[4];
 	entry->type = strsep(&behind, " ");
-	field[5] = strsep(&behind, " ");
-	entry->options = strsep(&behind, " \n");
-	if (!field[5] || !entry->options)
+	field[5] = strsep(&behind, " \n");
+	if (!field[5])
 		return false;
 	unescape(field[5]);
 	entry->source = field[5];
@@ -112,8 +110,7 @@ bool mount_table_find(
 	return false;
 }
 
-int mount_table_describe(dev_t file_system, char *ret_type, size_t type_bytes, char *ret_options,
-	size_t options_bytes)
+int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes)
 {
 	_cleanup_table_ struct table table = {.file = NULL};
 	struct entry entry;
@@ -122,7 +119,6 @@ int mount_table_describe(dev_t file_system, char *ret_type, size_t type_bytes, c
 		if (entry.number != file_system)
 			continue;
 		snprintf(ret_type, type_bytes, "%s", entry.type);
-		snprintf(ret_options, options_bytes, "%s", entry.options);
 		return 0;
 	}
 	return -ENOENT;

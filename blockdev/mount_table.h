@@ -17,10 +17,8 @@
 bool mount_table_find(
 	const struct device_set *set, dev_t *ret_device, char ret_where[static DEVICE_TEXT_BYTES]);
 
-/* Of the file system with this number (st_dev): its type ("fuse.spoolguard") and its own options
- * ("rw,data=journal").  -ENOENT. */
-must_check int mount_table_describe(dev_t file_system, char *ret_type, size_t type_bytes,
-	char *ret_options, size_t options_bytes);
+/* The type of the file system with this number (st_dev), "fuse.spoolguard".  -ENOENT. */
+must_check int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes);
 
 /* The block device under the root directory, as far as there is one.  -ENOENT. */
 must_check int mount_table_root(dev_t *ret_device);

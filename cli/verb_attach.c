@@ -4,6 +4,7 @@
  */
 #include "cli/bring_up_volume.h"
 #include "cli/cli.h"
+#include "cli/volumes.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -126,8 +127,19 @@ static void print(const struct arguments *arguments, const struct runtime_state 
 		printf("A sweep is owed: attach it with --mount.\n");
 }
 
-static void warn(const struct arguments *arguments, const struct bring_up_report *report)
+static void warn(const struct arguments *arguments, const struct runtime_state *state,
+	struct client *client, const struct bring_up_report *report)
 {
+	enum medium_promise promise = MEDIUM_NOT_ASSESSED;
+	char medium[MEDIUM_TEXT_BYTES];
+	struct json_object *status;
+
+	if (client_status(client, &status) >= 0) {
+		volumes_assess_medium(state, status, medium, &promise);
+		json_object_put(status);
+	}
+	if (promise != MEDIUM_NOT_ASSESSED)
+		cli_warn("%s: %s", state->path, medium);
 	if (arguments->mount && !report->sealed)
 		cli_warn("%s lies on a file system without the immutable flag: when the volume is "
 			 "away, root can write to the bare directory",
@@ -169,7 +181,7 @@ static int run(int argc, char **argv)
 	}
 	close(lock);
 	print(&arguments, &state, &options, &report);
-	warn(&arguments, &report);
+	warn(&arguments, &state, client, &report);
 	return CLI_YES;
 }
 

@@ -190,8 +190,10 @@ static int report(const struct work *work, struct json_object *status)
 {
 	const struct job_list *list = &work->arguments->list;
 	uint64_t owed = volumes_status_u64(status, "residue");
+	char medium[MEDIUM_TEXT_BYTES];
 	bool all = true;
 
+	volumes_assess_medium(&work->state, status, medium, NULL);
 	for (size_t i = 0; i < list->count; i++) {
 		if (work->files[i].error != 0)
 			cli_fail(&work->files[i].problem, work->files[i].error);
@@ -201,7 +203,7 @@ static int report(const struct work *work, struct json_object *status)
 			.scheme = volumes_status_string(status, "scheme"),
 			.verify = volumes_status_string(status, "verify"),
 			.volume_uuid = work->state.uuid,
-			.medium = volumes_status_string(status, "medium"),
+			.medium = medium,
 			.barrier_epoch = work->barrier_passed ? work->barrier.epoch : 0,
 			.led = work->barrier.led,
 			.journal_discarded = work->barrier.free_space.journal_discarded,

@@ -69,6 +69,7 @@ static void print_text(
 	const struct runtime_state *state, struct json_object *status, struct json_object *faults)
 {
 	struct json_object *caveats = json_object_object_get(status, "not_approved");
+	char medium[MEDIUM_TEXT_BYTES];
 
 	printf("%s: attached as %s%s%s%s\n", state->path, state->device,
 		state->mount[0] ? ", mounted at " : "", state->mount,
@@ -78,7 +79,7 @@ static void print_text(
 	else
 		printf("  encryption only: it has no residue map, nothing that is freed is "
 		       "overwritten\n");
-	printf("  medium: %s\n", volumes_status_string(status, "medium"));
+	printf("  medium: %s\n", volumes_assess_medium(state, status, medium, NULL));
 	for (size_t i = 0; caveats && i < json_object_array_length(caveats); i++)
 		printf("  not approved or not validated: %s\n",
 			json_object_get_string(json_object_array_get_idx(caveats, i)));
@@ -100,6 +101,8 @@ static int show(const struct runtime_state *state, struct json_object *list)
 {
 	_cleanup_(client_freep) struct client *client = NULL;
 	struct json_object *status = NULL, *faults;
+	char medium[MEDIUM_TEXT_BYTES];
+	enum medium_promise promise;
 	struct problem problem = {""};
 	int code, r;
 
@@ -119,6 +122,8 @@ static int show(const struct runtime_state *state, struct json_object *list)
 		return code;
 	}
 	add_state(status, state);
+	cli_add_string(status, "medium", volumes_assess_medium(state, status, medium, &promise));
+	cli_add_string(status, "medium_promise", medium_promise_name(promise));
 	json_object_object_add(status, "faults", faults);
 	json_object_array_add(list, status);
 	return code;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/volumes.h"
+#include "base/io.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,6 +78,28 @@ int volumes_connect(const struct runtime_state *state, struct client **ret_clien
 		return problem_set(reterr_problem, r, "the process that serves %s: %s", state->path,
 			strerror(-r));
 	return 0;
+}
+
+const char *volumes_assess_path(const char *path, bool direct, char buf[static MEDIUM_TEXT_BYTES],
+	enum medium_promise *ret_promise)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct medium_verdict verdict = {MEDIUM_NOT_IN_PLACE, "the medium is gone"};
+
+	if (fd >= 0 && medium_assess(fd, direct, &verdict) < 0)
+		verdict = (struct medium_verdict){
+			MEDIUM_NOT_IN_PLACE, "what it is cannot be found out"};
+	if (ret_promise)
+		*ret_promise = verdict.promise;
+	return medium_describe(&verdict, buf);
+}
+
+const char *volumes_assess_medium(const struct runtime_state *state, struct json_object *status,
+	char buf[static MEDIUM_TEXT_BYTES], enum medium_promise *ret_promise)
+{
+	bool direct = json_object_get_boolean(json_object_object_get(status, "direct"));
+
+	return volumes_assess_path(state->path, direct, buf, ret_promise);
 }
 
 bool volumes_is_managed(struct client *client)

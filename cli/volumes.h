@@ -6,6 +6,7 @@
 #define SPOOLGUARD_CLI_VOLUMES_H
 
 #include "base/problem.h"
+#include "blockdev/medium.h"
 #include "volume/client.h"
 #include "volume/runtime.h"
 
@@ -20,6 +21,16 @@ must_check int volumes_find_by_medium(
 /* Its process.  -ESRCH: it is gone. */
 must_check int volumes_connect(const struct runtime_state *state, struct client **ret_client,
 	struct problem *reterr_problem);
+
+/*
+ * What overwriting can promise on the volume's medium, assessed now (blockdev/medium.h), in
+ * words; returns buf.  ret_promise may be NULL.
+ */
+const char *volumes_assess_medium(const struct runtime_state *state, struct json_object *status,
+	char buf[static MEDIUM_TEXT_BYTES], enum medium_promise *ret_promise);
+/* The same for a path, and whether it is read past the page cache. */
+const char *volumes_assess_path(const char *path, bool direct, char buf[static MEDIUM_TEXT_BYTES],
+	enum medium_promise *ret_promise);
 
 /* False for a volume of encryption only, and where its process does not answer. */
 bool volumes_is_managed(struct client *client);

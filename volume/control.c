@@ -126,6 +126,16 @@ static void add_map(struct engine *engine, struct json_object *out)
 	json_object_object_add(out, "stuck_blocks", list);
 }
 
+static void add_caveats(struct json_object *out)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (const char *const *caveat = profile_caveats(); *caveat; caveat++)
+		json_object_array_add(list, json_object_new_string(*caveat));
+	json_object_object_add(out, "not_approved", list);
+	add_bool(out, "fips_provider", profile_has_fips_provider());
+}
+
 static int method_status(
 	struct connection *connection, struct json_object *in, struct json_object *out)
 {
@@ -141,6 +151,7 @@ static int method_status(
 	add_u64(out, "block_bytes", info.block_bytes);
 	add_u64(out, "blocks", info.blocks);
 	add_u64(out, "process", (uint64_t)getpid());
+	add_caveats(out);
 	if (!info.managed)
 		return 0;
 	add_u64(out, "medium_bytes_most", info.medium_bytes_most);

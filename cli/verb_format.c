@@ -226,7 +226,7 @@ static int run(int argc, char **argv)
 	r = check_path(&arguments, &checked, &problem);
 	arguments.options.checked = &checked;
 	if (r >= 0)
-		r = profile_set(arguments.options.profile);
+		r = profile_set(arguments.options.profile, &problem);
 	if (r >= 0)
 		r = cli_read_passphrase(
 			arguments.passphrase_file, "New passphrase", true, &passphrase, &problem);

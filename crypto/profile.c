@@ -61,27 +61,36 @@ static bool fips_provider_is_active(void)
 	       OSSL_PROVIDER_available(NULL, "fips") == 1;
 }
 
+static int refuse(enum profile profile, struct problem *reterr_problem)
+{
+	return problem_set(reterr_problem, -ENOSYS,
+		"profile %s: the FIPS provider that OpenSSL's configuration activates lacks an "
+		"algorithm that is needed; install one that matches this OpenSSL, or remove it "
+		"from the configuration",
+		profile_name(profile));
+}
+
 /*
  * An active provider is not yet the one that is fetched from: beside an active
  * default provider only the property "fips=yes" decides (F1).
  */
-int profile_set(enum profile profile)
+int profile_set(enum profile profile, struct problem *reterr_problem)
 {
 	bool wanted = profile == PROFILE_HCD_CPP && fips_provider_is_active();
 
 	if (wanted && EVP_default_properties_is_fips_enabled(NULL) != 1) {
 		if (EVP_default_properties_enable_fips(NULL, 1) != 1)
-			return -ENOSYS;
+			return refuse(profile, reterr_problem);
 		fips_was_enabled_here = true;
 	} else if (!wanted && fips_was_enabled_here) {
 		if (EVP_default_properties_enable_fips(NULL, 0) != 1)
-			return -ENOSYS;
+			return refuse(profile, reterr_problem);
 		fips_was_enabled_here = false;
 	}
 	if (wanted && !algorithms_are_there()) {
 		if (fips_was_enabled_here && current != PROFILE_HCD_CPP)
 			fips_was_enabled_here = EVP_default_properties_enable_fips(NULL, 0) != 1;
-		return -ENOSYS;
+		return refuse(profile, reterr_problem);
 	}
 	current = profile;
 	return 0;

@@ -17,6 +17,7 @@
 #define SPOOLGUARD_CRYPTO_PROFILE_H
 
 #include "base/macros.h"
+#include "base/problem.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,7 +31,7 @@ must_check int profile_from_name(const char *name, enum profile *ret_profile); /
 
 /* -ENOSYS if an active FIPS provider lacks an algorithm that is needed; the profile is then as it
  * was. */
-must_check int profile_set(enum profile profile);
+must_check int profile_set(enum profile profile, struct problem *reterr_problem);
 enum profile profile_current(void);
 bool profile_allows_argon2id(void);
 

@@ -156,7 +156,7 @@ static int start(const struct arguments *arguments, struct parts *parts, struct 
 
 	r = harden_early(problem);
 	if (r >= 0)
-		r = profile_set(arguments->profile);
+		r = profile_set(arguments->profile, problem);
 	if (r >= 0)
 		r = open_engine(arguments, &parts->engine, problem);
 	if (r >= 0)

@@ -210,7 +210,7 @@ static void make_template(void)
 	struct open_volume v;
 	char plain[96];
 
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
 	ck_assert_msg(volume_format(template, &options, secret, &made, &problem) == 0, "%s",
 		problem.text);
 	snprintf(plain, sizeof(plain), "%s/plain", folder);

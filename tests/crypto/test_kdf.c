@@ -42,7 +42,7 @@ static void setup(void)
 static void teardown(void)
 {
 	secret_free(passphrase);
-	ck_assert_int_eq(profile_set(PROFILE_STANDARD), 0);
+	ck_assert_int_eq(profile_set(PROFILE_STANDARD, NULL), 0);
 }
 
 /* --- PBKDF2 --- */
@@ -95,7 +95,7 @@ START_TEST(the_hcd_cpp_profile_refuses_short_salts_and_keys)
 	ck_assert_int_eq(kdf_pbkdf2(passphrase, salt, 15, cost, 13, &key), 0);
 	secret_free(key);
 	key = NULL;
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
 	ck_assert_int_eq(kdf_pbkdf2(passphrase, salt, 15, cost, 32, &key), -EPERM);
 	ck_assert_int_eq(kdf_pbkdf2(passphrase, salt, 16, cost, 13, &key), -EPERM);
 	ck_assert_ptr_null(key);
@@ -234,7 +234,7 @@ START_TEST(the_hcd_cpp_profile_has_no_argon2id)
 {
 	struct secret *key = NULL;
 
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
 	ck_assert_int_eq(kdf_argon2id(passphrase, salt, (struct kdf_cost){1, 8}, 32, &key), -EPERM);
 	ck_assert_ptr_null(key);
 }

@@ -27,7 +27,7 @@ static OSSL_PROVIDER *lender, *fips; /* of some of the tests */
 
 static void teardown(void)
 {
-	ck_assert_int_eq(profile_set(PROFILE_STANDARD), 0);
+	ck_assert_int_eq(profile_set(PROFILE_STANDARD, NULL), 0);
 	EVP_default_properties_enable_fips(NULL, 0);
 	if (fips)
 		OSSL_PROVIDER_unload(fips);
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(the_hcd_cpp_profile_admits_what_is_left)
 {
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
 	ck_assert_int_eq(profile_current(), PROFILE_HCD_CPP);
 	ck_assert(!profile_allows_argon2id());
 	ck_assert(!admits("Argon2id"));
@@ -118,7 +118,7 @@ START_TEST(the_hcd_cpp_profile_asks_openssls_generator_and_the_standard_one_does
 	ck_assert_int_eq(RAND_set_rand_method(&counting), 1);
 	ck_assert_int_eq(random_bytes(bytes, sizeof(bytes)), 0);
 	ck_assert_uint_eq(asked_of_openssl, 0);
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
 	ck_assert_int_eq(random_bytes(bytes, sizeof(bytes)), 0);
 	ck_assert_uint_eq(asked_of_openssl, 1);
 	ck_assert_mem_eq(bytes, answer, sizeof(answer));
@@ -132,7 +132,7 @@ START_TEST(a_generator_that_fails_is_an_error_and_a_secret_is_not_made)
 	struct secret *secret = NULL;
 	uint8_t byte;
 
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
 	ck_assert_int_eq(RAND_set_rand_method(&failing), 1);
 	ck_assert_int_eq(random_bytes(&byte, 1), -EIO);
 	ck_assert_int_eq(secret_new_random(32, &secret), -EIO);
@@ -209,7 +209,7 @@ START_TEST(an_active_fips_provider_is_the_one_that_hcd_cpp_fetches_from)
 	activate_fips_provider();
 	ck_assert(!profile_has_fips_provider()); /* active, but not chosen */
 	ck_assert(admits("no FIPS provider is configured"));
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
 	ck_assert(profile_has_fips_provider());
 	ck_assert_str_eq(provider_of_xts(), "fips");
 	ck_assert(!admits("FIPS provider"));
@@ -221,8 +221,8 @@ END_TEST
 START_TEST(the_standard_profile_does_not_insist_on_it)
 {
 	activate_fips_provider();
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
-	ck_assert_int_eq(profile_set(PROFILE_STANDARD), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
+	ck_assert_int_eq(profile_set(PROFILE_STANDARD, NULL), 0);
 	ck_assert(!profile_has_fips_provider());
 	ck_assert(admits("no FIPS provider is configured"));
 }
@@ -233,8 +233,8 @@ START_TEST(a_fips_provider_that_openssls_configuration_chose_stays_chosen)
 	activate_fips_provider();
 	ck_assert_int_eq(EVP_default_properties_enable_fips(NULL, 1), 1);
 	ck_assert(profile_has_fips_provider());
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
-	ck_assert_int_eq(profile_set(PROFILE_STANDARD), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
+	ck_assert_int_eq(profile_set(PROFILE_STANDARD, NULL), 0);
 	ck_assert(profile_has_fips_provider());
 	ck_assert_str_eq(provider_of_xts(), "fips");
 }
@@ -244,10 +244,12 @@ START_TEST(a_fips_provider_that_lacks_an_algorithm_is_refused_and_nothing_change
 {
 	struct selftest_result results[SELFTEST_MAX];
 	size_t count;
+	struct problem problem = {""};
 
 	lacks_kdfs = true;
 	activate_fips_provider();
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), -ENOSYS); /* F1 */
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, &problem), -ENOSYS); /* F1 */
+	ck_assert_ptr_nonnull(strstr(problem.text, "profile hcd-cpp: the FIPS provider"));
 	ck_assert_int_eq(profile_current(), PROFILE_STANDARD);
 	ck_assert(!profile_has_fips_provider());
 	ck_assert_int_eq(selftest_run(results, &count), 0);

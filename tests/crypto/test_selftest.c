@@ -69,7 +69,7 @@ START_TEST(the_hcd_cpp_profile_tests_what_it_uses_and_not_argon2id)
 	size_t standard_count;
 
 	ck_assert_int_eq(selftest_run(results, &standard_count), 0);
-	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP), 0);
+	ck_assert_int_eq(profile_set(PROFILE_HCD_CPP, NULL), 0);
 	ck_assert_int_eq(selftest_run(results, &count), 0);
 	ck_assert_uint_eq(count, standard_count - 1);
 	for (size_t i = 0; i < count; i++)

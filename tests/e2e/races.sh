@@ -110,11 +110,11 @@ refuses 1 'does not exist' "$sg" job complete --id x "$mount/none"
 refuses 2 'id' "$sg" job complete "$mount/fifo"
 
 echo "$mark open" >"$mount/open"
-sleep 60 <"$mount/open" &
+tail -f "$mount/open" >/dev/null &
 reader=$!
 pids+=("$reader")
 sleep 0.2
-refuses 1 'open in sleep' "$sg" job complete --id x "$mount/open"
+refuses 1 'open in tail' "$sg" job complete --id x "$mount/open"
 grep -q open "$mount/open" || fail "an open file was touched"
 (sleep 1; kill "$reader") &
 "$sg" job complete --wait --id x "$mount/open" >/dev/null || fail "--wait did not wait"

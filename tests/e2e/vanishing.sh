@@ -31,7 +31,7 @@ pull() {
 	umount -l "$drive" 2>/dev/null
 	rm -f "$drive" "$work/qsd.pid"
 }
-attach_drive() { timeout 60 "$sg" attach --passphrase-file "$pass" --mount "$mount" "$@" "$drive"; }
+attach_drive() { timeout 60 "$sg" attach --passphrase-file "$pass" --mount "$mount" "$drive"; }
 clear_up() { # whatever is left of the attach
 	"$sg" detach --all >"$work/detach.out" 2>&1
 	for _ in $(seq 50); do findmnt -rno TARGET "$mount" >/dev/null || break; umount -l "$mount" 2>/dev/null; sleep 0.1; done

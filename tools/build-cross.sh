@@ -3,7 +3,7 @@
 #
 # build-cross.sh - builds the pure parts' unit tests for another architecture
 #
-# usage: build-cross.sh TRIPLET         aarch64-linux-gnu
+# usage: build-cross.sh TRIPLET [TARGET...]     aarch64-linux-gnu; all of them if none is named
 #
 # The libraries that the tests link are unpacked into build/cross-TRIPLET/root, a directory that
 # apt fills with an empty package database of its own: nothing is installed, no architecture is
@@ -12,7 +12,9 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
-triplet=${1:?usage: build-cross.sh TRIPLET}
+triplet=${1:?usage: build-cross.sh TRIPLET [TARGET...]}
+shift
+targets=("$@")
 top=$PWD/build/cross-$triplet
 root=$top/root
 folders='base crypto ipc blockdev keystore overwrite'
@@ -51,10 +53,11 @@ unpack_libraries() {
 
 [ -e "$root/.whole" ] || unpack_libraries || skip "the $architecture libraries could not be fetched"
 
-targets=()
-for folder in $folders; do
-	for source in tests/"$folder"/test_*.c; do
-		[ -e "$source" ] && targets+=("build/cross-$triplet/${source%.c}")
+if [ ${#targets[@]} = 0 ]; then
+	for folder in $folders; do
+		for source in tests/"$folder"/test_*.c; do
+			[ -e "$source" ] && targets+=("build/cross-$triplet/${source%.c}")
+		done
 	done
-done
+fi
 exec "${MAKE:-make}" -j "${JOBS:-2}" CROSS="$triplet-" "${targets[@]}"

@@ -3,9 +3,10 @@
 #
 # run-tests.sh - builds and runs tests, a line each, and says at the end how many passed
 #
-# usage: run-tests.sh all | plain | e2e | valgrind | cross | SANITIZERS...
+# usage: run-tests.sh all | plain | e2e | valgrind | cross | mutants | SANITIZERS...
 #
 #   all         the checks, both compilers, and every way of running a test
+#   mutants     the tests that choose a mutant, in a build that has them
 #   SANITIZERS  unit tests in such a build: "thread", "address,undefined"
 #
 # A test passes with exit code 0 and is skipped with 77 (its last line says why).  It runs under
@@ -93,6 +94,7 @@ wanted() { [ -z "$only" ] || grep -qE "$only" <<< "$1"; }
 directory_of() { # the build directory of a way of running
 	case $1 in
 	plain | valgrind | e2e) echo build ;;
+	mutants) echo build/mutants ;;
 	cross) echo build/cross-aarch64-linux-gnu ;;
 	*) echo "build/san-${1//,/-}" ;;
 	esac
@@ -118,6 +120,7 @@ unit_sources() { # unit_sources WAY: the tests that are run so
 	for source in tests/*/test_*.c; do
 		name=${source#tests/}
 		name=${name%.c}
+		[ "$1" != mutants ] || grep -q mutant_active "$source" || continue
 		grep -qE "$pattern" <<< "$name" && wanted "$(label_of "$1" "$name")" && echo "$source"
 	done
 }
@@ -136,7 +139,7 @@ run_unit() { # run_unit WAY SOURCE
 	limit=$(limit_of "$source" 120)
 	export CK_TIMEOUT_MULTIPLIER=5 CK_DEFAULT_TIMEOUT=10 SPOOLGUARD_TEST_SCALE=small
 	case $way in
-	plain)
+	plain | mutants)
 		unset SPOOLGUARD_TEST_SCALE
 		;;
 	valgrind)
@@ -178,21 +181,24 @@ in_pool() { # in_pool COMMAND...: no more than $jobs at once
 	"$@" &
 }
 
-build_way() { # build_way WAY: what its tests need
-	local command=("$make" -j "$jobs")
-	case $1 in
-	plain) command+=(BUILD=build all tests) ;;
-	valgrind) command+=(BUILD=build tests) ;;
+build_way() { # build_way WAY SOURCE...: what these tests need
+	local way=$1 source command=("$make" -j "$jobs")
+	shift
+	case $way in
+	plain) command+=(BUILD=build all) ;;
+	valgrind) command+=(BUILD=build) ;;
 	e2e) command+=(BUILD=build all) ;;
+	mutants) command+=(MUTANTS=1) ;;
 	cross) command=(tools/build-cross.sh aarch64-linux-gnu) ;;
-	*) command+=(SAN="$1" tests) ;;
+	*) command+=(SAN="$way") ;;
 	esac
-	run "build [$1]" 600 "${command[@]}"
+	for source; do command+=("$(directory_of "$way")/${source%.c}"); done
+	run "build [$way]" 600 "${command[@]}"
 }
 
-what=${1:?usage: run-tests.sh all | plain | e2e | valgrind | cross | SANITIZERS}
+what=${1:?usage: run-tests.sh all | plain | e2e | valgrind | cross | mutants | SANITIZERS}
 if [ "$what" = all ]; then
-	ways=(plain 'address,undefined' thread valgrind cross)
+	ways=(plain mutants 'address,undefined' thread valgrind cross)
 	with_e2e=1
 	wanted check && run check 300 "$make" check
 	wanted 'build [clang]' && run 'build [clang]' 600 "$make" -j "$jobs" CC=clang BUILD=build/clang all tests
@@ -209,7 +215,7 @@ for way in "${ways[@]}"; do
 		report skip 0 "valgrind" "valgrind is not installed (make deps)"
 		continue
 	fi
-	build_way "$way"
+	build_way "$way" "${sources[@]}"
 	[ $? = 77 ] && continue
 	for source in "${sources[@]}"; do in_pool run_unit "$way" "$source"; done
 	wait

@@ -29,10 +29,11 @@ run() { # run EXPECTED-CODE RUNNER-ARGUMENT...
 mkdir -p "$tree"/{tools,tests/base,tests/e2e,build}
 cp "$root/tools/run-tests.sh" "$tree/tools"
 cat > "$tree/Makefile" <<'END'
-all tests:
-	@mkdir -p build/tests/base
-	@for t in tests/base/test_*.c; do [ "$$t" = tests/base/test_unbuilt.c ] || \
-		install -m 755 "$$t" "build/$${t%.c}"; done
+build/tests/%: tests/%.c
+	@mkdir -p $(@D)
+	@case $@ in *unbuilt) exit 0 ;; esac; install -m 755 $< $@
+all:
+	@true
 END
 script() { # script FILE: its body comes on stdin
 	{ echo '#!/bin/bash'; cat; } > "$tree/tests/$1"
@@ -68,7 +69,7 @@ closes '1 passed, 0 failed, 1 skipped'
 silent test_bad
 ONLY=no-such-test run 1 plain
 
-sed -i 's/^\t@mkdir.*/\t@false/' "$tree/Makefile"
+sed -i 's/^\t@true/\t@false/' "$tree/Makefile"
 ONLY=good run 1 plain
 says '^FAIL .* build \[plain\]'
 

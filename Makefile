@@ -193,7 +193,7 @@ check-licences:
 	@tools/check-licences.sh $(C_FILES) $(SCRIPTS) $(wildcard tests/*/*.py tools/*.py) Makefile
 
 check-scripts:
-	@! tools/have.sh shellcheck || shellcheck -s bash -S warning -e SC1007,SC2034,SC2154 $(SCRIPTS)
+	@! tools/have.sh shellcheck || shellcheck -s bash -S warning -e SC1007,SC2034,SC2120,SC2154,SC2217 $(SCRIPTS)
 
 check-c:
 	@! tools/have.sh cppcheck || cppcheck -q -j $(JOBS) --std=c11 --error-exitcode=1 \

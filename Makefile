@@ -11,6 +11,7 @@
 #: make valgrind      every unit test under valgrind
 #: make test-cross    unit tests of the pure parts on another architecture, under qemu-user
 #: make crash         a million crash states of the residue map (SPOOLGUARD_CRASH_STATES, _SEED)
+#: make mutants       every flush and lock of the map and the eraser dropped in turn: each is caught
 #: make demo          a spool, a real printer program, real jobs, and what is left of them
 #: make bench         the benchmarks in bench/
 #: make install       [PREFIX=/usr/local] [DESTDIR=]; make uninstall
@@ -132,7 +133,7 @@ C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) tests/*/*.[ch] tests/*/*/*.[ch] bench/
 SCRIPTS := $(wildcard .ci/run bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
-	test-now valgrind test-cross crash demo bench install refuse-install uninstall \
+	test-now valgrind test-cross crash mutants demo bench install refuse-install uninstall \
 	sbom clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -215,6 +216,10 @@ test-cross: deps
 crash: $(BUILD)/tests/overwrite/test_crash
 	SPOOLGUARD_CRASH_STATES=$${SPOOLGUARD_CRASH_STATES:-1000000} \
 	SPOOLGUARD_CRASH_SECONDS=$${SPOOLGUARD_CRASH_SECONDS:-0} $<
+
+mutants:
+	@$(MAKE) --no-print-directory MUTANTS=1 -j $(JOBS) build/mutants/tests/overwrite/mutants
+	@JOBS=$(JOBS) build/mutants/tests/overwrite/mutants
 
 demo: deps
 	@$(MAKE) --no-print-directory all

@@ -35,7 +35,6 @@ enum mutant {
 	MUTANT_RETIRE_IGNORES_WRITES,	 /* retirement erases a block that changed hands */
 	MUTANT_NO_FLUSH_BEFORE_PASS,	 /* M4: RESIDUE is written, not flushed */
 	MUTANT_CLOSE_WITHOUT_FLUSH,	 /* the clean mark is not flushed */
-	MUTANT_CLOSE_MARKS_FIRST,	 /* the clean mark goes out with the pages it speaks of */
 	MUTANT_OPEN_WITHOUT_MARK,	 /* an attach leaves the clean mark */
 	MUTANT_STUCK_ONE_SLOT,		 /* V1: the list of remapped blocks in one slot only */
 	MUTANT_STUCK_NOT_HEALED,	 /* V1: ... and an attach leaves it so after a crash */
@@ -47,7 +46,10 @@ enum mutant {
 	MUTANT_NO_DRAIN_ON_EVICT,	 /* M1 */
 	MUTANT_NO_DRAIN_ON_CLOSE,	 /* M1 */
 	MUTANT_READ_WITHOUT_RANGE,	 /* M1 */
+	MUTANT_WRITE_WITHOUT_RANGE,	 /* M1 */
 	MUTANT_COMMITS_OVERLAP,		 /* a request counts on a commit that began before it */
+	MUTANT_GROW_DURING_COMMIT,	 /* the pages move while a commit walks them */
+	MUTANT_FORMAT_NOT_FLUSHED,	 /* a format returns before it is durable */
 	MUTANT_COUNT, /* of the map and its eraser; those of the redo record follow */
 
 	MUTANT_REDO_NO_FLUSH_BEFORE_HEADER = MUTANT_COUNT, /* J1 */

@@ -189,8 +189,7 @@ static int close_drained(struct residue *residue)
 			residue->pages[p].dirty = true;
 	}
 	pthread_mutex_unlock(&residue->lock);
-	if (!mutant_is(MUTANT_CLOSE_MARKS_FIRST))
-		r = residue_commit(residue, false);
+	r = residue_commit(residue, false);
 	if (r < 0)
 		return r;
 
@@ -490,7 +489,8 @@ int residue_write(struct residue *residue, struct extent at, void *buf, struct e
 		return -EROFS;
 
 	for (;;) {
-		range_lock_shared(&residue->ranges, at, &holder);
+		if (!mutant_is(MUTANT_WRITE_WITHOUT_RANGE))
+			range_lock_shared(&residue->ranges, at, &holder);
 		pthread_mutex_lock(&residue->lock);
 		go = may_write(residue, at, &stop);
 		if (go == WRITE_GO)
@@ -499,7 +499,8 @@ int residue_write(struct residue *residue, struct extent at, void *buf, struct e
 		if (go == WRITE_GO)
 			break;
 
-		range_lock_release(&residue->ranges, &holder);
+		if (!mutant_is(MUTANT_WRITE_WITHOUT_RANGE))
+			range_lock_release(&residue->ranges, &holder);
 		switch (go) {
 		case WRITE_OWED:
 			*reterr_owed = stop;
@@ -523,7 +524,8 @@ int residue_write(struct residue *residue, struct extent at, void *buf, struct e
 	pthread_mutex_lock(&residue->lock);
 	r = end_write(residue, at, r);
 	pthread_mutex_unlock(&residue->lock);
-	range_lock_release(&residue->ranges, &holder);
+	if (!mutant_is(MUTANT_WRITE_WITHOUT_RANGE))
+		range_lock_release(&residue->ranges, &holder);
 	return r;
 }
 

@@ -489,7 +489,7 @@ int residue_format(const struct residue_parts *parts, const struct extent_list *
 	if (r >= 0)
 		r = map_store_fill(
 			store, (struct map_page_id){MAP_PAGE_VOLUME, 0}, 1, volume_body, empty);
-	if (r >= 0)
+	if (r >= 0 && !mutant_is(MUTANT_FORMAT_NOT_FLUSHED))
 		r = blockdev_flush(parts->device);
 	if (r < 0)
 		problem_set(reterr_problem, r, "the residue map could not be written: %s",
@@ -543,7 +543,8 @@ int residue_grow(struct residue *residue, uint64_t blocks, bool owed)
 		return r;
 
 	pthread_mutex_lock(&residue->lock);
-	while (residue->commit_running) /* it walks the pages */
+	while (residue->commit_running && /* it walks the pages */
+		!mutant_is(MUTANT_GROW_DURING_COMMIT))
 		pthread_cond_wait(&residue->committed, &residue->lock);
 	r = residue_reserve(residue, blocks);
 	if (r >= 0) {

@@ -27,13 +27,14 @@ static bool is_small(void)
 	return getenv("SPOOLGUARD_TEST_SCALE") != NULL;
 }
 
-START_TEST(every_crash_state_keeps_the_promises)
+static void run_campaign(const char *only, uint64_t states)
 {
 	struct crash_campaign campaign = {
 		.seed = crash_setting("SPOOLGUARD_CRASH_SEED", (uint64_t)time(NULL)),
-		.states = crash_setting("SPOOLGUARD_CRASH_STATES", is_small() ? 1000 : 120000),
+		.states = states,
 		.seconds = crash_setting("SPOOLGUARD_CRASH_SECONDS", 60),
 		.processes = (unsigned int)crash_setting("SPOOLGUARD_CRASH_JOBS", 2),
+		.only = only,
 	};
 	struct crash_verdict verdict = {""};
 	struct crash_stats stats;
@@ -46,6 +47,18 @@ START_TEST(every_crash_state_keeps_the_promises)
 		stats.visited, stats.events, stats.distinct, stats.paid, stats.rotted);
 	ck_assert_msg(!crash_is_wrong(&verdict), "%s", verdict.text);
 	ck_assert_uint_gt(stats.distinct, 0);
+}
+
+START_TEST(every_crash_state_keeps_the_promises)
+{
+	run_campaign(NULL, crash_setting("SPOOLGUARD_CRASH_STATES", is_small() ? 1000 : 120000));
+}
+END_TEST
+
+/* Also for the thread sanitizer. */
+START_TEST(so_does_every_one_of_several_threads)
+{
+	run_campaign("threads", is_small() ? 500 : 8000);
 }
 END_TEST
 
@@ -89,6 +102,7 @@ int main(void)
 	tcase_add_test(tcase, a_disk_whose_flush_lies_is_caught);
 	tcase_add_loop_test(tcase, every_single_io_error_is_reported_and_loses_nothing, 0,
 		(int)crash_fault_sweep_count);
+	tcase_add_test(tcase, so_does_every_one_of_several_threads);
 	tcase_add_test(tcase, every_crash_state_keeps_the_promises);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

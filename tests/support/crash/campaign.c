@@ -90,6 +90,8 @@ static void work_on(
 		struct crash_options options = options_of(number);
 		struct crash_stats stats = {0};
 
+		if (campaign->only && strcmp(campaign->only, profile.name) != 0)
+			continue;
 		profile.lies = campaign->lying;
 		crash_workload(&profile, campaign->seed + number, &options, &stats,
 			&shared->verdicts[process]);

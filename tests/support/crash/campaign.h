@@ -17,8 +17,9 @@ struct crash_campaign {
 	uint64_t states;  /* at least so many crash states, in all */
 	uint64_t seconds; /* ... or what was reached by then; 0: no limit */
 	unsigned int processes;
-	bool lying; /* the control: a disk whose flushes do nothing */
-	bool quiet; /* prints nothing */
+	bool lying;	  /* the control: a disk whose flushes do nothing */
+	bool quiet;	  /* prints nothing */
+	const char *only; /* workloads of this name; NULL: all */
 };
 
 /* Prints a line for each workload, and the sums.  The first thing wrong is in verdict. */

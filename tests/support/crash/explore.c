@@ -138,9 +138,37 @@ static struct crash_media media_of_state(struct explorer *x)
 	return media;
 }
 
+/* A page of the map that was written in part. */
+static bool is_torn(struct explorer *x)
+{
+	const struct layout *layout = &x->probe.layout;
+	uint64_t end = extent_end(layout->stuck) * SECTORS_PER_BLOCK;
+
+	for (size_t i = 0, k; i < x->pending_count; i = k) {
+		uint64_t block = x->pending[i].at / SECTORS_PER_BLOCK;
+		unsigned int chosen = 0;
+
+		for (k = i; k < x->pending_count && x->pending[k].index == x->pending[i].index &&
+			    x->pending[k].at / SECTORS_PER_BLOCK == block;
+			k++)
+			chosen += x->pending[k].chosen;
+		if (x->pending[i].at < end && chosen != 0 && chosen != SECTORS_PER_BLOCK)
+			return true;
+	}
+	return false;
+}
+
+/* The crash came before the era's first attach was done: it may have found a torn page. */
+static bool attach_is_young(struct explorer *x)
+{
+	const struct crash_spans *opens = &x->era->model.opens;
+
+	return opens->count == 0 || x->n < opens->items[0].log_end;
+}
+
 /* Attaches what put_state made, and judges it. */
-static void judge(
-	struct explorer *x, const struct crash_media *media, bool pay, uint64_t *ret_damaged_pages)
+static void judge(struct explorer *x, const struct crash_media *media, bool pay, bool rotten,
+	uint64_t *ret_damaged_pages)
 {
 	struct crash_verdict *verdict = &x->era->verdict;
 	struct residue_open_report report;
@@ -154,6 +182,8 @@ static void judge(
 		return;
 	}
 	*ret_damaged_pages = report.damaged_pages;
+	if (report.damaged_pages > 0 && !rotten && !is_torn(x) && !attach_is_young(x))
+		crash_wrong(verdict, "M5: a page of the map is damaged, and none was torn");
 	crash_check_attached(&x->probe, &x->era->model, x->n, &report, media, &seen, verdict);
 	if (pay && !crash_is_wrong(verdict)) {
 		x->stats->paid++;
@@ -180,7 +210,7 @@ static void judge_with_rot(
 		simdisk_flip(x->probe.disk, slot * BLOCK_BYTES + crash_below(&x->seed, BLOCK_BYTES),
 			(unsigned int)crash_below(&x->seed, 8));
 		x->stats->rotted++;
-		judge(x, media, false, &ignored);
+		judge(x, media, false, true, &ignored);
 		if (crash_is_wrong(&x->era->verdict)) {
 			describe(x, "with a damaged slot");
 			return;
@@ -205,7 +235,7 @@ static void visit(struct explorer *x)
 
 	media = media_of_state(x);
 	put_state(x);
-	judge(x, &media, pay, &damaged_pages);
+	judge(x, &media, pay, false, &damaged_pages);
 	if (crash_is_wrong(&x->era->verdict))
 		describe(x, pay ? "swept and paid" : "attached");
 	else if (rot)

@@ -14,8 +14,10 @@
 struct crash_fault_sweep {
 	const char *name;
 	size_t profile;	  /* of crash_profiles */
-	unsigned int ops; /* simdisk_op; 0: a write is dropped or torn, and reported as done */
+	unsigned int ops; /* simdisk_op */
 	bool stays;	  /* all that follow fail too, as when a device vanishes */
+	/* A run of its own in place of random work; false: the fault was not reached. */
+	bool (*run)(uint64_t nth, struct crash_verdict *verdict);
 };
 
 extern const struct crash_fault_sweep crash_fault_sweeps[];

@@ -13,6 +13,7 @@ const struct crash_profile crash_profiles[] = {
 	{.name = "growth", .geometry = {8, 12, 28}, .grows = true, .operations = 20},
 	{.name = "bad blocks", .geometry = {8, 16, 16}, .bad_blocks = true, .operations = 26},
 	{.name = "many windows", .geometry = {1, 24, 24}, .operations = 40},
+	{.name = "threads", .geometry = {8, 18, 18}, .operations = 14, .threads = 3},
 	{.name = "all at once",
 		.geometry = {4, 14, 26},
 		.used = true,
@@ -60,17 +61,19 @@ static void expect(struct crash_era *era, const char *request, int r)
 
 /* --- requests --- */
 
-static void fill(struct crash_era *era, uint8_t *block, uint64_t *ret_sectors)
+void crash_fill(uint64_t id, uint8_t *block, uint64_t ret_sectors[static SECTORS_PER_BLOCK])
 {
 	for (unsigned int s = 0; s < SECTORS_PER_BLOCK; s++) {
-		uint64_t *words = (uint64_t *)(void *)(block + (size_t)s * SECTOR_BYTES);
+		uint8_t *sector = block + (size_t)s * SECTOR_BYTES;
 
-		for (size_t i = 0; i < SECTOR_BYTES / 8; i++)
-			words[i] = (era->writes << 32) + s * 64 + i;
-		memcpy(words, CRASH_PLAINTEXT, strlen(CRASH_PLAINTEXT));
-		ret_sectors[s] = crash_sector_hash(block + (size_t)s * SECTOR_BYTES);
+		for (size_t i = 0; i < SECTOR_BYTES / 8; i++) {
+			uint64_t word = (id << 32) + s * 64 + i;
+
+			memcpy(sector + i * 8, &word, 8);
+		}
+		memcpy(sector, CRASH_PLAINTEXT, strlen(CRASH_PLAINTEXT));
+		ret_sectors[s] = crash_sector_hash(sector);
 	}
-	era->writes++;
 }
 
 static bool any_place_broken(struct crash_era *era, struct extent at)
@@ -121,7 +124,7 @@ bool crash_do_write(struct crash_era *era, struct extent at)
 
 	assert(at.count <= 4);
 	for (uint64_t i = 0; i < at.count; i++)
-		fill(era, data + i * BLOCK_BYTES, sectors[i]);
+		crash_fill(era->writes++, data + i * BLOCK_BYTES, sectors[i]);
 	for (unsigned int i = 0; i < 8 && r == -EBUSY; i++) {
 		broken = any_place_broken(era, at);
 		r = try_write(era, at, data, sectors, &owed);
@@ -327,7 +330,6 @@ static void start_log(struct crash_era *era)
 	uint8_t block[BLOCK_BYTES];
 
 	simdisk_log_start(era->rig->disk);
-	simdisk_lie_about_flushes(era->rig->disk, era->profile->lies);
 	era->base = simdisk_new(BLOCK_BYTES, blocks);
 	for (uint64_t b = 0; b < blocks; b++) {
 		simdisk_peek(era->rig->disk, (struct extent){b, 1}, block);
@@ -383,6 +385,7 @@ bool crash_era_attach(struct crash_era *era)
 	else
 		residue_trust(era->rig->residue);
 	expect(era, "sweep", r);
+	simdisk_lie_about_flushes(era->rig->disk, era->profile->lies);
 	return r >= 0;
 }
 
@@ -400,13 +403,29 @@ void crash_era_check_now(struct crash_era *era)
 	}
 }
 
+/* The crash at the end comes in the middle of a request: what the disk does not take any more is
+ * not in the log. */
+static void stop_the_disk(struct crash_era *era)
+{
+	era->tolerant = era->fault_seen = true;
+	simdisk_fail_from_nth(era->rig->disk, SIMDISK_WRITE | SIMDISK_FLUSH,
+		1 + crash_below(&era->seed, 10), EIO);
+}
+
 void crash_era_run(struct crash_era *era)
 {
+	bool dies = !era->tolerant && crash_below(&era->seed, 2) == 0;
+
 	if (!crash_era_attach(era))
 		return;
-	for (unsigned int i = 0; i < era->profile->operations && !era->stopped; i++) {
+	if (era->profile->threads > 0)
+		crash_era_run_threads(era);
+	for (unsigned int i = 0;
+		i < era->profile->operations && era->profile->threads == 0 && !era->stopped; i++) {
 		if (crash_is_wrong(&era->verdict))
 			return;
+		if (dies && i + 2 == era->profile->operations)
+			stop_the_disk(era);
 		one_request(era);
 	}
 	crash_era_check_now(era);
@@ -481,6 +500,6 @@ void crash_era_cut(struct crash_era *era)
 	crash_model_init(&era->model, 0, false);
 	era->base = blockdev_close(era->base);
 	era->reuse_count = 0;
-	era->stopped = false;
+	era->stopped = era->tolerant = era->fault_seen = false;
 	start_log(era);
 }

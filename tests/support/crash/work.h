@@ -70,6 +70,11 @@ void crash_era_audit(struct crash_era *era);
 /* Cuts the power; the next era begins with what that left. */
 void crash_era_cut(struct crash_era *era);
 
+/* The work by profile->threads threads; crash_era_run calls it. */
+void crash_era_run_threads(struct crash_era *era);
+/* One block that no other id makes. */
+void crash_fill(uint64_t id, uint8_t *block, uint64_t ret_sectors[static SECTORS_PER_BLOCK]);
+
 /* --- single requests, for tests that make their own workload --- */
 bool crash_do_write(struct crash_era *era, struct extent at); /* false: it failed */
 void crash_do_flush(struct crash_era *era);

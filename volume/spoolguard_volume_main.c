@@ -10,6 +10,7 @@
  * control connections do the rest.
  */
 #include "base/io.h"
+#include "crypto/selftest.h"
 #include "ipc/channel.h"
 #include "volume/control.h"
 #include "volume/engine.h"
@@ -149,6 +150,23 @@ static int open_engine(
 	return engine_open(arguments->path, &arguments->options, passphrase, ret_engine, problem);
 }
 
+/* Before the first key is used: an algorithm that answers wrongly must not touch a volume. */
+static int test_algorithms(struct problem *problem)
+{
+	struct selftest_result results[SELFTEST_MAX];
+	size_t count;
+	int r = selftest_run(results, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!results[i].ok)
+			return problem_set(problem, r,
+				"the self-test of %s failed (%s): no volume is opened with it; "
+				"check this machine's memory and its libcrypto and libsodium",
+				results[i].name, results[i].detail);
+	}
+	return r;
+}
+
 static int start(const struct arguments *arguments, struct parts *parts, struct problem *problem)
 {
 	char path[RUNTIME_PATH_BYTES];
@@ -157,6 +175,8 @@ static int start(const struct arguments *arguments, struct parts *parts, struct 
 	r = harden_early(problem);
 	if (r >= 0)
 		r = profile_set(arguments->profile, problem);
+	if (r >= 0)
+		r = test_algorithms(problem);
 	if (r >= 0)
 		r = open_engine(arguments, &parts->engine, problem);
 	if (r >= 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spool/search.h"
+#include "base/bytes.h"
 #include "base/utf8.h"
 #include <errno.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@ struct needle {
 	enum search_form form;
 	uint8_t *bytes; /* owned */
 	size_t count;
+	bool is_uniform; /* one byte repeated */
 };
 
 struct search {
@@ -90,7 +92,11 @@ static int add_needle(
 		return -ENOMEM;
 	search->needles = needles;
 	needle = &needles[search->needle_count];
-	*needle = (struct needle){search->count, form, malloc(count), count};
+	*needle = (struct needle){.index = search->count,
+		.form = form,
+		.bytes = malloc(count),
+		.count = count,
+		.is_uniform = bytes_are_uniform(bytes, count)};
 	if (!needle->bytes)
 		return -ENOMEM;
 	memcpy(needle->bytes, bytes, count);
@@ -188,11 +194,15 @@ static void search_piece(struct search_stream *stream, uint64_t offset, const ui
 	size_t bytes, size_t before, size_t behind)
 {
 	const struct search *search = stream->search;
+	/* Most of a medium that was never written, or was erased. */
+	bool is_uniform = bytes_are_uniform(piece, bytes);
 
 	for (size_t i = 0; i < search->needle_count; i++) {
 		const struct needle *needle = &search->needles[i];
 		const uint8_t *at = piece;
 
+		if (is_uniform && !(needle->is_uniform && needle->bytes[0] == piece[0]))
+			continue;
 		while ((at = memmem(at, bytes - (size_t)(at - piece), needle->bytes,
 				needle->count)) != NULL) {
 			size_t begins = (size_t)(at - piece);

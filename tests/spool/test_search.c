@@ -200,6 +200,28 @@ START_TEST(the_longest_string_is_found_across_many_small_pieces)
 }
 END_TEST
 
+START_TEST(pieces_of_one_byte_repeated_hide_nothing)
+{
+	char zeros[100] = {0}, letters[100];
+
+	memset(letters, 'e', sizeof(letters));
+	add("eeee");
+	add("need");
+	begin();
+	search_stream_feed(stream, 0, zeros, 100);
+	search_stream_feed(stream, 100, letters, 100);
+	ck_assert_uint_eq(hit_count, 25);
+	begin();
+	search_stream_feed(stream, 0, "n", 1);
+	search_stream_feed(stream, 1, letters, 2);
+	search_stream_feed(stream, 3, "d", 1);
+	search_stream_feed(stream, 4, zeros, 100);
+	ck_assert_uint_eq(hit_count, 1);
+	ck_assert_uint_eq(hits[0].index, 1);
+	ck_assert_uint_eq(hits[0].offset, 0);
+}
+END_TEST
+
 START_TEST(chance_is_counted_by_length)
 {
 	add("four");
@@ -223,6 +245,7 @@ int main(void)
 	tcase_add_test(tcase, bytes_that_are_no_utf8_are_searched_as_given_only);
 	tcase_add_test(tcase, too_short_too_long_and_too_many_are_refused);
 	tcase_add_test(tcase, the_longest_string_is_found_across_many_small_pieces);
+	tcase_add_test(tcase, pieces_of_one_byte_repeated_hide_nothing);
 	tcase_add_test(tcase, chance_is_counted_by_length);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

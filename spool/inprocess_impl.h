@@ -8,6 +8,7 @@
  *   inprocess_put.c     new files and directories
  *   inprocess_read.c    get and list
  *   inprocess_retire.c  complete (I1, I2)
+ *   inprocess_journal.c ... and what the journal holds of it
  */
 #ifndef SPOOLGUARD_SPOOL_INPROCESS_IMPL_H
 #define SPOOLGUARD_SPOOL_INPROCESS_IMPL_H
@@ -35,6 +36,10 @@ must_check int inprocess_check_writable(
 must_check int inprocess_check_owned(ext2_filsys fs, struct problem *reterr_problem);
 /* Everything free is owed passes, everything else LIVE; then the map is trusted. */
 must_check int inprocess_sweep(struct inprocess *inprocess, struct problem *reterr_problem);
+
+/* Discards the blocks of the journal that hold anything; held gets them.  -EUCLEAN: not empty. */
+must_check int inprocess_empty_journal(
+	struct inprocess *inprocess, struct extent_list *held, struct problem *reterr_problem);
 
 /* A name and where it leads. */
 struct inprocess_place {

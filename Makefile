@@ -10,6 +10,7 @@
 #: make test SAN=thread | SAN=address,undefined       unit tests in such a build alone
 #: make valgrind      every unit test under valgrind
 #: make test-cross    unit tests of the pure parts on another architecture, under qemu-user
+#: make fuzz          libFuzzer (clang) over every decoder of outside bytes, FUZZ_SECONDS=5 each
 #: make crash         a million crash states of the residue map (SPOOLGUARD_CRASH_STATES, _SEED)
 #: make mutants       every flush and lock of the map and the eraser dropped in turn: each is caught
 #: make demo          a spool, a real printer program, real jobs, and what is left of them
@@ -133,7 +134,7 @@ C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) tests/*/*.[ch] tests/*/*/*.[ch] bench/
 SCRIPTS := $(wildcard .ci/run bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
-	test-now valgrind test-cross crash mutants demo bench install refuse-install uninstall \
+	test-now valgrind test-cross fuzz crash mutants demo bench install refuse-install uninstall \
 	sbom clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -212,6 +213,9 @@ valgrind: deps
 
 test-cross: deps
 	@MAKE='$(MAKE)' JOBS=$(JOBS) ONLY='$(ONLY)' tools/run-tests.sh cross
+
+fuzz: deps
+	@MAKE='$(MAKE)' JOBS=$(JOBS) tools/fuzz.sh $(or $(FUZZ_SECONDS),5)
 
 crash: $(BUILD)/tests/overwrite/test_crash
 	SPOOLGUARD_CRASH_STATES=$${SPOOLGUARD_CRASH_STATES:-1000000} \

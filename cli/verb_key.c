@@ -17,6 +17,8 @@
 
 #define KDF_MEMORY_BYTES_LEAST (1ull << 20) /* less is not worth the name */
 #define KDF_MEMORY_BYTES_MOST  (4ull << 30) /* libcryptsetup's limit */
+#define KDF_MS_LEAST	       100
+#define KDF_MS_MOST	       60000
 
 static int usage_failure(const char *text)
 {
@@ -40,7 +42,7 @@ static int read_present(const struct key_arguments *arguments, struct secret **r
 
 static int run_add_or_change(const struct key_arguments *arguments, bool change)
 {
-	const struct keystore_kdf kdf = {.memory_kib = arguments->kdf_memory_kib};
+	const struct keystore_kdf kdf = {arguments->kdf_memory_kib, arguments->kdf_ms};
 	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
 	_cleanup_secret_ struct secret *present = NULL, *added = NULL, *volume_key = NULL;
 	struct problem problem = {""};
@@ -151,8 +153,8 @@ static const struct {
 	const char *options; /* letters of those that mean something here */
 } actions[] = {
 	{"list", run_list, "j"},
-	{"add", run_add, "jpnsk"},
-	{"change", run_change, "jpnsk"},
+	{"add", run_add, "jpnskt"},
+	{"change", run_change, "jpnskt"},
 	{"remove", run_remove, "jpsf"},
 	{"backup", run_backup, "jbf"},
 	{"restore", run_restore, "jbf"},
@@ -166,20 +168,20 @@ static const struct option long_options[] = {
 	{"new-key-file", required_argument, NULL, 'n'},
 	{"slot", required_argument, NULL, 's'},
 	{"kdf-memory", required_argument, NULL, 'k'},
+	{"kdf-time", required_argument, NULL, 't'},
 	{"file", required_argument, NULL, 'b'},
 	{"force", no_argument, NULL, 'f'},
 	{NULL, 0, NULL, 0},
 };
 
-static bool parse_slot(const char *text, int *ret_slot)
+static bool parse_number(const char *text, long least, long most, long *ret_number)
 {
 	char *end;
-	long number = strtol(text, &end, 10);
 
-	if (end == text || *end != '\0' || number < 0 || number >= KEYSTORE_SLOTS_MAX)
-		return false;
-	*ret_slot = (int)number;
-	return true;
+	errno = 0;
+	*ret_number = strtol(text, &end, 10);
+	return errno == 0 && end != text && *end == '\0' && *ret_number >= least &&
+	       *ret_number <= most;
 }
 
 static bool parse_memory(const char *text, uint32_t *ret_kib)
@@ -195,6 +197,8 @@ static bool parse_memory(const char *text, uint32_t *ret_kib)
 
 static int parse_option(int option, struct key_arguments *arguments)
 {
+	long number;
+
 	switch (option) {
 	case 'j':
 		arguments->json = true;
@@ -212,10 +216,19 @@ static int parse_option(int option, struct key_arguments *arguments)
 		arguments->force = true;
 		return CLI_YES;
 	case 's':
-		if (parse_slot(optarg, &arguments->slot))
-			return CLI_YES;
-		return cli_usage_error(&cli_verb_key, "--slot %s: key slots are numbered 0 to %d",
-			optarg, KEYSTORE_SLOTS_MAX - 1);
+		if (!parse_number(optarg, 0, KEYSTORE_SLOTS_MAX - 1, &number))
+			return cli_usage_error(&cli_verb_key,
+				"--slot %s: key slots are numbered 0 to %d", optarg,
+				KEYSTORE_SLOTS_MAX - 1);
+		arguments->slot = (int)number;
+		return CLI_YES;
+	case 't':
+		if (!parse_number(optarg, KDF_MS_LEAST, KDF_MS_MOST, &number))
+			return cli_usage_error(&cli_verb_key,
+				"--kdf-time %s: give milliseconds from %d to %d", optarg,
+				KDF_MS_LEAST, KDF_MS_MOST);
+		arguments->kdf_ms = (uint32_t)number;
+		return CLI_YES;
 	case 'k':
 		if (parse_memory(optarg, &arguments->kdf_memory_kib))
 			return CLI_YES;
@@ -274,7 +287,8 @@ const struct cli_verb cli_verb_key = {
 	.usage =
 		"usage: spoolguard key list    [--json] PATH\n"
 		"       spoolguard key add     [--passphrase-file F] [--new-passphrase-file F]\n"
-		"                              [--slot N] [--kdf-memory SIZE] [--json] PATH\n"
+		"                              [--slot N] [--kdf-memory SIZE] [--kdf-time MS]\n"
+		"                              [--json] PATH\n"
 		"       spoolguard key change  [the same options] PATH\n"
 		"       spoolguard key remove  [--slot N] [--passphrase-file F] [--force] [--json] "
 		"PATH\n"
@@ -294,6 +308,9 @@ const struct cli_verb cli_verb_key = {
 		"Remove\n"
 		"                           without it: the slot that the passphrase opens\n"
 		"  --kdf-memory SIZE        memory for Argon2id, 1M to 4G (default 64M)\n"
+		"  --kdf-time MS            what one try is to cost on this machine (default "
+		"2000);\n"
+		"                           PBKDF2 never gets less than 600000 iterations\n"
 		"  --file BACKUP            the header backup.  It opens the volume with the "
 		"passphrases\n"
 		"                           of today, for ever: each one is counted in the header\n"

@@ -16,8 +16,9 @@ struct key_arguments {
 	const char *passphrase_file; /* NULL: the terminal */
 	const char *new_file;	     /* likewise */
 	const char *backup_file;
-	int slot; /* -1: not given */
-	uint32_t kdf_memory_kib;
+	int slot;		 /* -1: not given */
+	uint32_t kdf_memory_kib; /* 0: default */
+	uint32_t kdf_ms;	 /* likewise */
 	bool force;
 	bool json;
 };

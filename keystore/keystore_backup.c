@@ -8,6 +8,7 @@
  * the name finds a whole backup.
  */
 #include "base/io.h"
+#include "blockdev/raw.h"
 #include "keystore/keystore_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,20 +20,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int sync_path(const char *path, int flags)
+static int sync_directory_of(const char *path)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *copy = strdup(path);
 
+	if (!copy)
+		return -ENOMEM;
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	return fsync(fd) < 0 ? -errno : 0;
-}
-
-static int sync_directory_of(const char *path)
-{
-	_cleanup_free_ char *copy = strdup(path);
-
-	return copy ? sync_path(dirname(copy), O_DIRECTORY) : -ENOMEM;
 }
 
 /* A whole volume looks like its header backup, apart from the data behind it. */
@@ -84,7 +82,31 @@ static int give_name(const char *partial, const char *backup_path, bool force)
 	return 0;
 }
 
-static int write_backup(struct keystore *keystore, const char *backup_path, bool force)
+/* -EBADMSG: the medium was being written to meanwhile, and what was read of it is no header. */
+static int write_partial(const struct keystore *keystore, const char *partial)
+{
+	_cleanup_close_ int fd = open(partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+	_cleanup_(keystore_freep) struct keystore *copy = NULL;
+	uint64_t copy_bytes, slots_bytes, bytes;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = crypt_get_metadata_size(keystore->cd, &copy_bytes, &slots_bytes);
+	if (r < 0)
+		return r;
+	bytes = 2 * copy_bytes + slots_bytes;
+	if (ftruncate(fd, (off_t)bytes) < 0)
+		return -errno;
+	r = keystore_medium_copy(raw_fd(keystore->medium), fd, 0, bytes);
+	if (r < 0)
+		return r;
+	if (fsync(fd) < 0)
+		return -errno;
+	return keystore_load(partial, true, &copy, NULL) < 0 ? -EBADMSG : 0;
+}
+
+static int write_backup(const struct keystore *keystore, const char *backup_path, bool force)
 {
 	char partial[PATH_MAX];
 	int n, r;
@@ -92,11 +114,9 @@ static int write_backup(struct keystore *keystore, const char *backup_path, bool
 	n = snprintf(partial, sizeof(partial), "%s.partial-%ld", backup_path, (long)getpid());
 	if (n < 0 || (size_t)n >= sizeof(partial))
 		return -ENAMETOOLONG;
-	r = crypt_header_backup(keystore->cd, CRYPT_LUKS2, partial); /* mode 0400, O_EXCL */
+	r = write_partial(keystore, partial);
 	if (r == -EEXIST)
 		return r;
-	if (r >= 0)
-		r = sync_path(partial, 0);
 	if (r >= 0)
 		r = give_name(partial, backup_path, force);
 	if (r < 0) {
@@ -123,11 +143,10 @@ int keystore_backup(struct keystore *keystore, const char *backup_path, bool for
 		if (r < 0)
 			return r;
 	}
-	keystore->last_error[0] = '\0';
 	r = write_backup(keystore, backup_path, force);
 	if (r < 0)
 		return problem_set(reterr_problem, r,
 			"%s: the header backup could not be written: %s", backup_path,
-			r == -ENOSPC ? strerror(ENOSPC) : keystore_detail(keystore, r));
+			strerror(-r));
 	return 0;
 }

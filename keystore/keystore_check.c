@@ -122,16 +122,16 @@ static int check_reencryption(struct keystore *keystore, struct problem *reterr_
 	struct crypt_params_reencrypt params = {0};
 	uint32_t flags = 0;
 
-	if (crypt_reencrypt_status(keystore->cd, &params) != CRYPT_REENCRYPT_NONE)
-		return problem_set(reterr_problem, -EINPROGRESS,
-			"%s: a re-encryption by cryptsetup is pending; finish it with \"cryptsetup "
-			"reencrypt --resume-only\" first",
-			keystore->path);
 	if (crypt_persistent_flags_get(keystore->cd, CRYPT_FLAGS_REQUIREMENTS, &flags) < 0 ||
 		(flags & CRYPT_REQUIREMENT_UNKNOWN))
 		return problem_set(reterr_problem, -EOPNOTSUPP,
 			"%s: its LUKS2 header requires something that this libcryptsetup does not "
 			"know; use a newer one",
+			keystore->path);
+	if (crypt_reencrypt_status(keystore->cd, &params) != CRYPT_REENCRYPT_NONE)
+		return problem_set(reterr_problem, -EINPROGRESS,
+			"%s: a re-encryption by cryptsetup is pending; finish it with \"cryptsetup "
+			"reencrypt --resume-only\" first",
 			keystore->path);
 	if (flags & (CRYPT_REQUIREMENT_OFFLINE_REENCRYPT | CRYPT_REQUIREMENT_ONLINE_REENCRYPT))
 		return problem_set(reterr_problem, -EINPROGRESS,

@@ -19,8 +19,7 @@ struct keystore {
 	struct crypt_device *cd;
 	char *path;
 	bool read_only;
-	struct blockdev
-		*medium; /* opened before libcryptsetup writes (keystore_sync); NULL if read_only */
+	struct blockdev *medium; /* owned; open before libcryptsetup writes (keystore_sync) */
 	int copy_fd; /* owned: the private copy of the header that cd works on if read_only, or -1
 		      */
 	dev_t device;

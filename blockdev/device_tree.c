@@ -324,9 +324,9 @@ int device_backing(dev_t loop, struct device_backing *ret_backing)
 	char name[DEVICE_NAME_BYTES];
 	int r;
 
-	if (major(loop) != LOOP_MAJOR)
-		return -ENXIO;
-	r = device_whole(loop, &loop);
+	r = device_whole(loop, &loop); /* a partition has a number of another kind */
+	if (r >= 0 && major(loop) != LOOP_MAJOR)
+		r = -ENXIO;
 	if (r >= 0)
 		r = device_name(loop, name);
 	if (r >= 0)

@@ -2,7 +2,8 @@
 /*
  * inspect_impl.h - what the files of the inspection share
  *
- *   inspect.c         opening, header, map pages, verdict
+ *   inspect.c         what is said, the file system, the order of it all
+ *   inspect_open.c    LUKS2 header, superblock, map pages
  *   inspect_scan.c    the pass over the medium
  *   inspect_search.c  matches: where they lie and whose they are
  *   inspect_words.c   names
@@ -40,6 +41,11 @@ void inspect_reason(struct inspect *inspect, const char *format, ...) format_pri
 void inspect_find(struct inspect *inspect, enum inspect_finding_kind kind, struct extent extent);
 /* In which extent is a block in the way of the spare area, or NULL. */
 const struct residue_stuck *inspect_stuck_of(const struct inspect *inspect, uint64_t block);
+
+must_check int inspect_open_header(struct inspect *inspect, const char *path,
+	const struct secret *passphrase, struct problem *reterr_problem);
+must_check int inspect_open_layout(struct inspect *inspect);
+must_check int inspect_open_map(struct inspect *inspect);
 
 must_check int inspect_scan(struct inspect *inspect);
 

@@ -126,9 +126,9 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 
 /* An ext4 on the fresh volume, through the map: what it writes over is erased first. */
 static int make_filesystem(
-	const char *path, const struct secret *passphrase, struct problem *reterr_problem)
+	const char *path, const struct secret *volume_key, struct problem *reterr_problem)
 {
-	const struct engine_options options = {.verify = VERIFY_FULL};
+	const struct engine_options options = {.verify = VERIFY_FULL, .volume_key = volume_key};
 	_cleanup_(blockdev_closep) struct blockdev *bd = NULL;
 	_cleanup_(eraser_freep) struct eraser *eraser = NULL;
 	uint8_t fingerprint[RESIDUE_FINGERPRINT_BYTES], block[BLOCK_BYTES];
@@ -136,7 +136,7 @@ static int make_filesystem(
 	struct engine *engine;
 	int r, closed;
 
-	r = engine_open(path, &options, passphrase, &engine, reterr_problem);
+	r = engine_open(path, &options, NULL, &engine, reterr_problem);
 	if (r < 0)
 		return r;
 	engine_get_info(engine, &info);
@@ -213,7 +213,7 @@ static int check_path(
 
 static int run(int argc, char **argv)
 {
-	_cleanup_secret_ struct secret *passphrase = NULL;
+	_cleanup_secret_ struct secret *passphrase = NULL, *volume_key = NULL;
 	struct guard_report checked;
 	struct volume_format_report report;
 	struct problem problem = {""};
@@ -225,6 +225,7 @@ static int run(int argc, char **argv)
 		return r;
 	r = check_path(&arguments, &checked, &problem);
 	arguments.options.checked = &checked;
+	arguments.options.ret_volume_key = &volume_key;
 	if (r >= 0)
 		r = profile_set(arguments.options.profile, &problem);
 	if (r >= 0)
@@ -234,7 +235,7 @@ static int run(int argc, char **argv)
 		r = volume_format(
 			arguments.path, &arguments.options, passphrase, &report, &problem);
 	if (r >= 0 && !arguments.no_filesystem)
-		r = make_filesystem(arguments.path, passphrase, &problem);
+		r = make_filesystem(arguments.path, volume_key, &problem);
 	if (r < 0)
 		return cli_fail(&problem, r);
 	print(&arguments, &report);

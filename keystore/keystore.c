@@ -367,3 +367,14 @@ int keystore_unlock(struct keystore *keystore, const struct secret *passphrase, 
 	*ret_slot = r;
 	return 0;
 }
+
+int keystore_check_key(
+	struct keystore *keystore, const struct secret *volume_key, struct problem *reterr_problem)
+{
+	if (crypt_volume_key_verify(keystore->cd, (const char *)secret_peek(volume_key),
+		    secret_size(volume_key)) < 0)
+		return problem_set(reterr_problem, -EPERM,
+			"%s: this is not its volume key; unlock it with a passphrase",
+			keystore->path);
+	return 0;
+}

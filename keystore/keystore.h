@@ -61,6 +61,7 @@ struct keystore_format_options {
 	uint32_t kdf_iteration_ms;  /* 0: default (2000); tests use less */
 	uint64_t data_offset_bytes; /* where the data segment begins: from layout_plan */
 	bool filled_before; /* the medium held something before encryption: recorded in the token */
+	struct secret **ret_volume_key; /* NULL: not wanted; else gives it, as keystore_unlock */
 };
 
 /* Writes a new header (key slot area up to LAYOUT_SUPERBLOCK_BYTES) and opens it; key slot 0 opens
@@ -115,6 +116,10 @@ must_check int keystore_repair_token(
 /* Tries every slot (or only "slot" if >= 0).  A key file's content is a passphrase. */
 must_check int keystore_unlock(struct keystore *keystore, const struct secret *passphrase, int slot,
 	struct secret **ret_volume_key, int *ret_slot, struct problem *reterr_problem);
+
+/* -EPERM: volume_key is not this volume's. */
+must_check int keystore_check_key(
+	struct keystore *keystore, const struct secret *volume_key, struct problem *reterr_problem);
 
 struct keystore_slot {
 	int number;

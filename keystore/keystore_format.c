@@ -50,7 +50,8 @@ static int make_header(struct keystore *keystore, const struct keystore_format_o
 }
 
 static int make_in_memory(int fd, const char *path, const struct keystore_format_options *options,
-	const struct secret *passphrase, struct problem *reterr_problem)
+	const struct secret *passphrase, struct secret **ret_volume_key,
+	struct problem *reterr_problem)
 {
 	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
 	_cleanup_secret_ struct secret *volume_key = NULL;
@@ -78,7 +79,12 @@ static int make_in_memory(int fd, const char *path, const struct keystore_format
 		return problem_set(reterr_problem, r,
 			"%s: its LUKS2 header and first key slot could not be made: %s", path,
 			keystore_detail(keystore, r));
-	return keystore_set_token(keystore, &token, reterr_problem);
+	r = keystore_set_token(keystore, &token, reterr_problem);
+	if (r >= 0) {
+		*ret_volume_key = volume_key;
+		volume_key = NULL;
+	}
+	return r;
 }
 
 /* --- on the medium --- */
@@ -128,6 +134,7 @@ int keystore_format(const char *path, const struct keystore_format_options *opti
 	struct problem *reterr_problem)
 {
 	_cleanup_close_ int fd = memfd_create("spoolguard-format", MFD_CLOEXEC);
+	_cleanup_secret_ struct secret *volume_key = NULL;
 	int r;
 
 	assert(options->data_offset_bytes > LAYOUT_SUPERBLOCK_BYTES &&
@@ -135,10 +142,14 @@ int keystore_format(const char *path, const struct keystore_format_options *opti
 	if (fd < 0)
 		return problem_set(reterr_problem, -errno, "%s: no memory for its header: %s", path,
 			strerror(errno));
-	r = make_in_memory(fd, path, options, passphrase, reterr_problem);
+	r = make_in_memory(fd, path, options, passphrase, &volume_key, reterr_problem);
 	if (r >= 0)
 		r = write_out(fd, path, reterr_problem);
-	if (r < 0)
-		return r;
-	return keystore_open(path, false, ret_keystore, reterr_problem);
+	if (r >= 0)
+		r = keystore_open(path, false, ret_keystore, reterr_problem);
+	if (r >= 0 && options->ret_volume_key) {
+		*options->ret_volume_key = volume_key;
+		volume_key = NULL;
+	}
+	return r;
 }

@@ -156,6 +156,16 @@ static void init_locks(struct engine *engine)
 	pthread_cond_init(&engine->progress, NULL);
 }
 
+static int use_key(struct engine *engine, struct keystore *keystore,
+	const struct secret *volume_key, struct problem *reterr_problem)
+{
+	int r = keystore_check_key(keystore, volume_key, reterr_problem);
+
+	return r < 0 ? r
+		     : secret_new_copy(secret_peek(volume_key), secret_size(volume_key),
+			       &engine->volume_key);
+}
+
 static int open_all(struct engine *engine, const char *path, const struct engine_options *options,
 	const struct secret *passphrase, struct problem *reterr_problem)
 {
@@ -175,7 +185,9 @@ static int open_all(struct engine *engine, const char *path, const struct engine
 	r = raw_open(path, &raw_options, &engine->device, reterr_problem);
 	if (r >= 0)
 		r = check_length(engine, path, &segment, reterr_problem);
-	if (r >= 0)
+	if (r >= 0 && options->volume_key)
+		r = use_key(engine, keystore, options->volume_key, reterr_problem);
+	else if (r >= 0)
 		r = keystore_unlock(
 			keystore, passphrase, -1, &engine->volume_key, &slot, reterr_problem);
 	if (r >= 0)

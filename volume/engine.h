@@ -34,6 +34,8 @@ struct engine_options {
 	bool repair_token;	     /* magic without token: put the token back */
 	const struct scheme *scheme; /* NULL: the volume's own */
 	enum verify_mode verify;
+	const struct secret
+		*volume_key; /* known already (format): no passphrase is tried; borrowed */
 };
 
 struct engine_info {
@@ -51,6 +53,7 @@ struct engine_info {
 	enum redo_outcome redo; /* what an interrupted change had left when the volume was opened */
 };
 
+/* passphrase may be NULL where the volume key is given. */
 must_check int engine_open(const char *path, const struct engine_options *options,
 	const struct secret *passphrase, struct engine **ret_engine,
 	struct problem *reterr_problem);

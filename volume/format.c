@@ -164,10 +164,11 @@ static int write_volume(const char *path, struct blockdev *device,
 		.kdf_iteration_ms = options->kdf_iteration_ms,
 		.data_offset_bytes = layout->data_first * BLOCK_BYTES,
 		.filled_before = !target->is_blank,
+		.ret_volume_key = &volume_key,
 	};
 	struct residue_parts parts = {.device = device, .layout = layout};
 	struct extent_list owed = {0};
-	int slot, r = 0;
+	int r = 0;
 
 	if (!target->is_blank) {
 		r = overwrite_front(device, options->scheme, layout);
@@ -179,13 +180,15 @@ static int write_volume(const char *path, struct blockdev *device,
 	}
 	if (r >= 0)
 		r = keystore_format(path, &key_options, passphrase, &keystore, reterr_problem);
-	if (r >= 0)
-		r = keystore_unlock(keystore, passphrase, -1, &volume_key, &slot, reterr_problem);
 	parts.volume_key = volume_key;
 	if (r >= 0)
 		r = residue_format(&parts, &owed, reterr_problem);
 	if (r >= 0)
 		r = layout_write(device, layout, volume_key);
+	if (r >= 0 && options->ret_volume_key) {
+		*options->ret_volume_key = volume_key;
+		volume_key = NULL;
+	}
 	extent_list_done(&owed);
 	return r;
 }

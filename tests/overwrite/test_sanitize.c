@@ -186,6 +186,17 @@ START_TEST(bad_blocks_are_listed_and_their_neighbours_are_overwritten)
 }
 END_TEST
 
+/* Block by block, the random stream goes on where the large transfer had it. */
+START_TEST(the_neighbours_of_a_bad_block_get_their_own_random_bytes)
+{
+	plan.scheme = scheme_find("random");
+	simdisk_break(disk, (struct extent){300, 1}, SIMDISK_WRITE | SIMDISK_READ, EIO);
+	ck_assert_int_eq(run_it(), 0);
+	ck_assert_uint_eq(report.mismatched.count, 0);
+	ck_assert_uint_eq(report.verified_blocks, BLOCKS - 1);
+}
+END_TEST
+
 /* Refused once, taken later: the block missed a pass, so it stays listed. */
 START_TEST(a_block_that_missed_one_pass_does_not_count_as_written)
 {
@@ -342,6 +353,7 @@ int main(void)
 	tcase_add_test(tcase, several_lanes_make_the_same_random_stream_as_one);
 	tcase_add_test(tcase, a_scheme_that_ends_in_random_is_verified_too);
 	tcase_add_test(tcase, bad_blocks_are_listed_and_their_neighbours_are_overwritten);
+	tcase_add_test(tcase, the_neighbours_of_a_bad_block_get_their_own_random_bytes);
 	tcase_add_test(tcase, a_block_that_missed_one_pass_does_not_count_as_written);
 	tcase_add_test(tcase, a_dropped_write_is_found_by_the_read_back);
 	tcase_add_test(tcase, no_read_back_verifies_nothing);

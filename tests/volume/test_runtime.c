@@ -154,6 +154,7 @@ START_TEST(a_damaged_state_is_none)
 {
 	static const char *const bad[] = {"", "{", "[]", "7", "null", "{}",
 		"{\"uuid\":7,\"path\":\"/x\"}", "{\"uuid\":\"" UUID_B "\",\"path\":\"/x\"}"};
+	static const char with_nul[] = "{\"uuid\":\"" UUID_A "\"}\0x";
 	static char large[100000];
 
 	close(lock_it(UUID_A));
@@ -164,7 +165,7 @@ START_TEST(a_damaged_state_is_none)
 	memset(large, ' ', sizeof(large));
 	write_state(UUID_A, large, sizeof(large));
 	ck_assert_int_eq(runtime_load(UUID_A, &loaded), -EFBIG);
-	write_state(UUID_A, "{\"uuid\":\"" UUID_A "\"}\0x", 51);
+	write_state(UUID_A, with_nul, sizeof(with_nul) - 1);
 	ck_assert_int_eq(runtime_load(UUID_A, &loaded), -EBADMSG);
 	ck_assert_int_eq(runtime_at(0, &loaded), -ENOENT);
 }

@@ -22,7 +22,8 @@
  *                   freed in this attach
  *  RESIDUE          may hold job data       zeros     anything but CLEAN
  *  SUSPECT          was clean, perhaps      zeros     OPEN or UNKNOWN_CLEAN
- *                   written before a crash
+ *                   written before a crash,
+ *                   or no room for a write
  *  ERASING          passes are running      zeros     RESIDUE (durable before pass 1)
  *  UNKNOWN          anything                decrypt   UNKNOWN
  *  UNKNOWN_CLEAN    was clean before        decrypt   UNKNOWN_CLEAN

@@ -458,16 +458,27 @@ static void begin_write(struct residue *residue, struct extent at)
 	}
 }
 
+/*
+ * The file system that holds an image is full: the block is a hole, and could not even get its
+ * passes.  It is read before it is overwritten (SUSPECT): a hole shows zeros.
+ */
+static bool is_want_of_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT;
+}
+
 /* Under lock: the write has ended.  -EIO if another, failed write took a block away. */
 static int end_write(struct residue *residue, struct extent at, int result)
 {
+	const enum block_state failed = mutant_is(MUTANT_FAILED_WRITE_IS_CLEAN) ? STATE_CLEARED
+					: is_want_of_room(result)		? STATE_SUSPECT
+										: STATE_FRESH;
+
 	for (uint64_t b = at.first; b < extent_end(at); b++) {
 		enum block_state state = state_of(residue, b);
 
 		if (state == STATE_OPEN && result < 0) /* M7 */
-			residue_set_state(residue, b,
-				mutant_is(MUTANT_FAILED_WRITE_IS_CLEAN) ? STATE_CLEARED
-									: STATE_FRESH);
+			residue_set_state(residue, b, failed);
 		else if (state == STATE_OPEN)
 			residue_set_state(residue, b, STATE_WRITTEN);
 		else if (result >= 0 && !block_state_has_data(state))

@@ -124,11 +124,17 @@ static int note(struct walk *walk, struct extent_list *list, uint64_t block)
 	return r;
 }
 
+/* The file system that holds an image is full: nothing that the block could be blamed for. */
+static bool is_want_of_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT;
+}
+
 static int write_chunk(struct lane *lane, struct extent at)
 {
 	struct walk *walk = lane->walk;
 	uint32_t block_bytes = blockdev_block_bytes(walk->bd);
-	int r;
+	int r, written;
 
 	r = make_pattern(lane, at);
 	if (r < 0)
@@ -139,7 +145,11 @@ static int write_chunk(struct lane *lane, struct extent at)
 	for (uint64_t i = 0; i < at.count && r >= 0; i++) {
 		struct extent one = {at.first + i, 1};
 
-		if (blockdev_write(walk->bd, one, lane->pattern + i * block_bytes, block_bytes) < 0)
+		written =
+			blockdev_write(walk->bd, one, lane->pattern + i * block_bytes, block_bytes);
+		if (is_want_of_room(written))
+			r = written;
+		else if (written < 0)
 			r = note(walk, walk->refused, one.first);
 	}
 	return r;

@@ -7,7 +7,8 @@
  * whoever calls decides when it must be durable.
  *
  * Blocks that the medium refuses are collected one by one (a failed large
- * transfer is tried again block by block) and are no error of the pass.
+ * transfer is tried again block by block) and are no error of the pass.  Where an
+ * image's file system has no room (-ENOSPC, -EDQUOT) the pass ends with that error.
  */
 #ifndef SPOOLGUARD_OVERWRITE_PASS_H
 #define SPOOLGUARD_OVERWRITE_PASS_H

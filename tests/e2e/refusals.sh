@@ -164,6 +164,7 @@ umount "$mount" 2>/dev/null
 mount -o remount,size=200M "$work/small"
 "$sg" attach --passphrase-file "$pass" --mount "$mount" "$work/small/s.img" >/dev/null || fail "attach after the host was full"
 [ "$(sha256sum <"$mount/first")" = "$first" ] || fail "host full: an acknowledged file is not whole"
+[ "$("$sg" status --json "$work/small/s.img" | jq .stuck)" = 0 ] || fail "host full: blocks were taken for refused ones"
 "$sg" sweep "$work/small/s.img" >/dev/null || fail "sweep after the host was full"
 "$sg" detach "$work/small/s.img" || fail detach
 umount "$work/small"

@@ -77,7 +77,7 @@ expect 0 "$sg" overwrite --dry-run --json "$work/fs/job"
 [ "$(field result)" = "nothing was done" ] && [ "$(sha256sum < "$work/fs/job")" = "$before" ] || fail "--dry-run changed a file"
 ok "--dry-run changes nothing"
 expect 0 "$sg" overwrite --json "$work/fs/job"
-[ "$(field schema)" = spoolguard.overwrite/1 ] && [ "$(field result)" = done ] || fail "$(cat "$work/out")"
+[ "$(field schema)" = spoolguard.overwrite/1 ] && [ "$(field result)" = "done" ] || fail "$(cat "$work/out")"
 [ "$(stat -c %s "$work/fs/job")" = 100001 ] || fail "the file did not keep its size"
 [ "$(field verified_bytes)" = "$(field requested_bytes)" ] && [ "$(field requested_bytes)" -ge 300001 ] || fail "not all that is allocated: $(cat "$work/out")"
 shows_only "$work/fs/job" 227
@@ -243,7 +243,7 @@ stand_in=$(serial_of "$loop")
 interrupt() { # interrupt SIGNAL: as soon as something is durable
 	"$sg" overwrite --json --confirm "$stand_in" "$loop" >"$work/out" 2>"$work/err" &
 	local pid=$!
-	pids+=($pid)
+	pids+=("$pid")
 	for _ in $(seq 3000); do
 		ls "$work"/state/overwrite-*.json >/dev/null 2>&1 && break
 		sleep 0.01
@@ -254,7 +254,7 @@ interrupt() { # interrupt SIGNAL: as soon as something is durable
 interrupt INT
 [ $? = 1 ] || fail "interrupted: not exit 1"
 [ "$(field result)" = interrupted ] && grep -q 'takes it up' "$work/err" || fail "$(cat "$work/out" "$work/err")"
-ls "$work"/state/*.json | grep -q loop && fail "the state is bound to a name in /dev"
+grep -q loop <<<"$(echo "$work"/state/*)" && fail "the state is bound to a name in /dev"
 losetup -d "$loop"
 bind "$work/large.img"
 stand_in=$(serial_of "$loop")

@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include "blockdev/device_tree.h"
 #include "blockdev/file_map.h"
+#include "blockdev/mount_table.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
@@ -100,6 +101,10 @@ struct medium_verdict medium_classify(const struct medium_facts *facts)
 		facts->is_device ? NULL : find_trait(facts->file_system);
 	const char *reason = facts->is_device ? NULL : find_file_reason(facts);
 
+	if (facts->is_volume)
+		return (struct medium_verdict){MEDIUM_NOT_IN_PLACE,
+			"a spoolguard volume encrypts what is written; retire files with \"job "
+			"complete\""};
 	if (trait && trait->promise == MEDIUM_NOT_IN_PLACE && !is_nocow_on_btrfs(facts))
 		return (struct medium_verdict){trait->promise, trait->reason};
 	if (reason)
@@ -160,6 +165,7 @@ static int gather_file(int fd, dev_t file_system, struct medium_facts *facts)
 {
 	struct file_map map = {.pieces = NULL};
 	struct statfs fs;
+	char type[64];
 	int attributes = 0, r;
 
 	if (fstatfs(fd, &fs) < 0)
@@ -167,6 +173,9 @@ static int gather_file(int fd, dev_t file_system, struct medium_facts *facts)
 	facts->file_system = (uint32_t)fs.f_type;
 	if (ioctl(fd, FS_IOC_GETFLAGS, &attributes) == 0)
 		facts->attributes = (uint32_t)attributes;
+	if (facts->file_system == FUSE_SUPER_MAGIC)
+		facts->is_volume = mount_table_type(file_system, type, sizeof(type)) >= 0 &&
+				   strcmp(type, "fuse.spoolguard") == 0;
 	if (facts->file_system == EXT4_SUPER_MAGIC)
 		facts->journals_data = journals_data(file_system);
 	r = file_map_read(fd, &map);

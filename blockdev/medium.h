@@ -26,6 +26,7 @@ struct medium_facts {
 	bool is_device;
 	bool direct;	       /* O_DIRECT is accepted: raw_is_direct */
 	bool through_loop;     /* it lies below a loop device, whose direct I/O "direct" tells */
+	bool is_volume;	       /* the FUSE file of an attached spoolguard volume */
 	uint32_t file_system;  /* statfs f_type of a file */
 	uint32_t attributes;   /* FS_IOC_GETFLAGS: FS_*_FL; 0 if not told */
 	uint32_t extent_flags; /* FIEMAP_EXTENT_*, of all extents or-ed; 0 if not told */

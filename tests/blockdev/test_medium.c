@@ -52,6 +52,8 @@ static const struct case_of cases[] = {
 	{ON(TMPFS_MAGIC), MEDIUM_CACHE_ONLY, "tmpfs"},
 	{{.direct = false, .file_system = EXT4_SUPER_MAGIC}, MEDIUM_CACHE_ONLY, "O_DIRECT"},
 	{{.through_loop = true, .file_system = EXT4_SUPER_MAGIC}, MEDIUM_CACHE_ONLY, "loop"},
+	{{.direct = true, .file_system = FUSE_SUPER_MAGIC, .is_volume = true}, MEDIUM_NOT_IN_PLACE,
+		"job complete"},
 	/* Worse is said before bad. */
 	{{.direct = false, .file_system = BTRFS_SUPER_MAGIC}, MEDIUM_NOT_IN_PLACE, "btrfs"},
 	{{.direct = true, .file_system = BTRFS_SUPER_MAGIC, .attributes = FS_NOCOW_FL},

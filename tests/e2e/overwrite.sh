@@ -204,6 +204,9 @@ ok "LVM and LUKS are named"
 make_volume 64M >/dev/null
 attach >"$work/attached" || fail attach
 refuses 1 'in use by|has it open|attached' "$sg" overwrite "$image"
+echo "$canary" > "$mount/job"
+expect 3 "$sg" overwrite "$mount/job"
+grep -q 'job complete' "$work/out" || fail "a file of a volume is not told from others: $(cat "$work/out")"
 device=$(device_of_mount)
 SPOOLGUARD_CONFINE='' refuses 1 'mounted at|attached' "$sg" overwrite --confirm x "$device"
 detach >/dev/null

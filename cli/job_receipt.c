@@ -64,6 +64,9 @@ static void print_json(const struct job_receipt *receipt)
 		cli_add_u64(object, "unreached_free_blocks", receipt->unreached_blocks);
 	}
 	cli_add_u64(object, "backlog_blocks", receipt->backlog_blocks);
+	cli_add_string(object, "limits",
+		"blocks of other deleted files that ext4 reused before their discard got one "
+		"overwrite, by the new data");
 	cli_add_string(object, "medium", receipt->medium);
 	cli_add_u64(object, "took_ms", receipt->took_ms);
 	cli_print_json(object);

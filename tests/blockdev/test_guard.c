@@ -55,6 +55,8 @@ static void put(uint64_t offset, const char *bytes, size_t count)
 	close(fd);
 }
 
+static void teardown(void);
+
 static void setup(void)
 {
 	const char *temporary = getenv("TMPDIR");
@@ -62,6 +64,7 @@ static void setup(void)
 	snprintf(directory, sizeof(directory), "%s/spoolguard-guard.XXXXXX",
 		temporary ? temporary : "/var/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(directory));
+	atexit(teardown); /* a failed assertion ends the process, not the test */
 	ck_assert_int_eq(setenv("SPOOLGUARD_CONFINE", directory, 1), 0);
 	snprintf(file, sizeof(file), "%.1000s/file", directory);
 	snprintf(other, sizeof(other), "%.1000s/other", directory);

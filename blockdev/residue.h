@@ -73,9 +73,10 @@ must_check int residue_open(const struct residue_parts *parts, struct residue **
 	struct residue_open_report *ret_report, struct problem *reterr_problem);
 
 /*
- * Orderly end: what was premarked and never written goes back to CLEAN, all is
- * flushed, and the clean mark is written last.  On error the residue stays
- * open and residue_free() drops it as a crash would.
+ * Orderly end: waits for every transfer in flight, then what was premarked and never
+ * written goes back to CLEAN, all is flushed, and the clean mark is written last.
+ * From its beginning on, and also when it fails, no write, discard or flush is taken
+ * any more (-ENOTRECOVERABLE); residue_free() is what is left to do.
  */
 must_check int residue_close_orderly(struct residue *residue);
 void residue_free(struct residue *residue); /* NULL is fine; writes nothing */

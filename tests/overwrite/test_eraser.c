@@ -338,6 +338,43 @@ START_TEST(a_page_with_one_damaged_slot_is_unknown_and_reads_on)
 }
 END_TEST
 
+START_TEST(a_rotted_version_of_a_page_is_damage_and_not_a_newer_version)
+{
+	const uint64_t areas[] = {layout.map.first, layout.state.first, layout.stuck.first};
+
+	ck_assert_int_eq(put(3, 'a'), 0);
+	ck_assert_int_eq(residue_flush(residue), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(areas); i++) {
+		struct extent slot = {areas[i] + i % 2, 1};
+
+		ck_assert_int_eq(blockdev_read(device, slot, buf, BLOCK_BYTES), 0);
+		buf[9] ^= 0x40; /* the high byte of the version */
+		ck_assert_int_eq(blockdev_write(device, slot, buf, BLOCK_BYTES), 0);
+		reopen_after_crash();
+		ck_assert_uint_eq(opened.damaged_pages, 1);
+		ck_assert(reads_as(3, 'a'));
+	}
+}
+END_TEST
+
+START_TEST(a_list_of_remapped_blocks_that_was_empty_may_be_lost)
+{
+	ck_assert_int_eq(put(3, 'a'), 0);
+	ck_assert_int_eq(residue_flush(residue), 0);
+	damage(layout.stuck.first);
+	damage(layout.stuck.first + 1);
+	reopen_after_crash();
+	ck_assert_uint_eq(opened.damaged_pages, 1);
+	ck_assert(reads_as(3, 'a'));
+	/* Both copies are whole again. */
+	damage(layout.stuck.first);
+	reopen_after_crash();
+	damage(layout.stuck.first + 1);
+	reopen_after_crash();
+	ck_assert(reads_as(3, 'a'));
+}
+END_TEST
+
 START_TEST(unknown_blocks_are_live_once_settled)
 {
 	ck_assert_int_eq(put(3, 'a'), 0);
@@ -493,6 +530,8 @@ int main(void)
 	tcase_add_test(tcase, a_closed_volume_takes_no_more_writes);
 	tcase_add_test(tcase, a_used_medium_is_owed_as_a_whole);
 	tcase_add_test(tcase, a_page_with_one_damaged_slot_is_unknown_and_reads_on);
+	tcase_add_test(tcase, a_rotted_version_of_a_page_is_damage_and_not_a_newer_version);
+	tcase_add_test(tcase, a_list_of_remapped_blocks_that_was_empty_may_be_lost);
 	tcase_add_test(tcase, unknown_blocks_are_live_once_settled);
 	tcase_add_test(tcase, nothing_is_erased_before_a_file_systems_map_is_trusted);
 	tcase_add_test(tcase, a_map_of_another_key_is_not_believed);

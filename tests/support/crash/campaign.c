@@ -55,10 +55,13 @@ struct shared {
 };
 
 /* Some workloads are explored to the last subset, the others more widely. */
-static struct crash_options options_of(uint64_t number)
+static struct crash_options options_of(const struct crash_campaign *campaign, uint64_t number)
 {
 	bool deep = number % 11 == 7;
 
+	if (campaign->brief)
+		return (struct crash_options){
+			.exhaustive_sectors = 1, .samples = 2, .pay_one_in = 8, .rot_one_in = 200};
 	return (struct crash_options){.exhaustive_sectors = deep ? 12 : 3,
 		.samples = deep ? 48 : 20,
 		.pay_one_in = 8,
@@ -87,7 +90,7 @@ static void work_on(
 		(campaign->seconds == 0 || clock_monotonic_ns() < until)) {
 		uint64_t number = shared->next++;
 		struct crash_profile profile = crash_profiles[number % crash_profile_count];
-		struct crash_options options = options_of(number);
+		struct crash_options options = options_of(campaign, number);
 		struct crash_stats stats = {0};
 
 		if (campaign->only && strcmp(campaign->only, profile.name) != 0)

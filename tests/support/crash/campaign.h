@@ -19,6 +19,7 @@ struct crash_campaign {
 	unsigned int processes;
 	bool lying;	  /* the control: a disk whose flushes do nothing */
 	bool quiet;	  /* prints nothing */
+	bool brief;	  /* few states of each workload */
 	const char *only; /* workloads of this name; NULL: all */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/crash/model.h"
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 void crash_model_init(struct crash_model *model, uint64_t blocks, bool began_clean)
@@ -69,6 +70,18 @@ void crash_model_undo(struct crash_model *model, uint64_t block)
 {
 	assert(model->histories[block].count > 1);
 	model->histories[block].count--;
+}
+
+void crash_model_maybe_freed(struct crash_model *model, uint64_t block, uint64_t log_start)
+{
+	struct crash_version now = *last(model, block);
+
+	if (!now.has_data)
+		return;
+	crash_model_begin(model, block, log_start, NULL);
+	crash_model_end(model, block, -EIO);
+	crash_model_begin(model, block, log_start, now.sectors);
+	crash_model_end(model, block, -EIO);
 }
 
 bool crash_model_is_free(struct crash_model *model, uint64_t block)

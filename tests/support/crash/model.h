@@ -70,6 +70,8 @@ void crash_model_begin(
 void crash_model_end(struct crash_model *model, uint64_t block, int result);
 /* The request was refused before anything happened. */
 void crash_model_undo(struct crash_model *model, uint64_t block);
+/* It may have been freed, or be as it was. */
+void crash_model_maybe_freed(struct crash_model *model, uint64_t block, uint64_t log_start);
 bool crash_model_is_free(struct crash_model *model, uint64_t block); /* now */
 
 void crash_model_add_span(

@@ -193,6 +193,7 @@ static void do_retire(struct crash_era *era, struct extent at)
 	struct extent_list blocks = {0}, owed = {0};
 	struct residue_watch *watch = NULL;
 	struct extent touched = {0, 0};
+	bool touch_failed = false;
 	struct eraser_report report;
 	uint64_t log_start, lost;
 	int r;
@@ -202,8 +203,7 @@ static void do_retire(struct crash_era *era, struct extent at)
 		r = residue_watch_new(era->rig->residue, &blocks, &watch);
 	if (r >= 0 && crash_below(&era->seed, 2) == 0) {
 		touched = (struct extent){at.first + crash_below(&era->seed, at.count), 1};
-		if (!crash_do_write(era, touched))
-			touched.count = 0; /* perhaps it was refused before it touched anything */
+		touch_failed = !crash_do_write(era, touched);
 		if (crash_below(&era->seed, 2) == 0 && !era->stopped)
 			crash_do_flush(era);
 	}
@@ -214,8 +214,10 @@ static void do_retire(struct crash_era *era, struct extent at)
 	for (uint64_t b = at.first; b < extent_end(at) && r >= 0; b++) {
 		if (!extent_overlaps(touched, (struct extent){b, 1}))
 			free_blocks(era, (struct extent){b, 1}, log_start);
+		else if (touch_failed) /* before the block was touched, or after */
+			crash_model_maybe_freed(&era->model, b, log_start);
 	}
-	if (r >= 0 && extent_list_overlaps(&owed, touched))
+	if (r >= 0 && !touch_failed && extent_list_overlaps(&owed, touched))
 		crash_wrong(&era->verdict, "P3: block %" PRIu64 " changed hands and was condemned",
 			touched.first);
 	if (r >= 0 && crash_below(&era->seed, 4) != 0)

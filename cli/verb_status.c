@@ -71,7 +71,7 @@ static void print_text(
 	struct json_object *caveats = json_object_object_get(status, "not_approved");
 	char medium[MEDIUM_TEXT_BYTES];
 
-	printf("%s: attached as %s%s%s%s\n", state->path, state->device,
+	printf("%s: attached as %s (FUSE and loop)%s%s%s\n", state->path, state->device,
 		state->mount[0] ? ", mounted at " : "", state->mount,
 		state->read_only ? ", read-only" : "");
 	if (json_object_get_boolean(json_object_object_get(status, "managed")))
@@ -90,10 +90,14 @@ static void print_text(
 
 static void add_state(struct json_object *object, const struct runtime_state *state)
 {
+	struct json_object *ports = json_object_new_array();
+
 	cli_add_string(object, "path", state->path);
 	cli_add_string(object, "device", state->device);
 	cli_add_string(object, "mount", state->mount);
 	cli_add_bool(object, "attached", true);
+	json_object_array_add(ports, json_object_new_string("fuse+loop"));
+	json_object_object_add(object, "ports", ports);
 }
 
 /* One attached volume: into the list, or as text.  Returns an exit code. */

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "blockdev/device_tree.h"
 #include "blockdev/guard.h"
+#include "tests/support/scratch.h"
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,16 +56,10 @@ static void put(uint64_t offset, const char *bytes, size_t count)
 	close(fd);
 }
 
-static void teardown(void);
-
 static void setup(void)
 {
-	const char *temporary = getenv("TMPDIR");
-
-	snprintf(directory, sizeof(directory), "%s/spoolguard-guard.XXXXXX",
-		temporary ? temporary : "/var/tmp");
+	snprintf(directory, sizeof(directory), "%s/XXXXXX", scratch_path());
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	atexit(teardown); /* a failed assertion ends the process, not the test */
 	ck_assert_int_eq(setenv("SPOOLGUARD_CONFINE", directory, 1), 0);
 	snprintf(file, sizeof(file), "%.1000s/file", directory);
 	snprintf(other, sizeof(other), "%.1000s/other", directory);
@@ -421,6 +416,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_unchecked_fixture(tcase, scratch_make, scratch_remove);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 20);
 	tcase_add_test(tcase, an_idle_file_may_be_destroyed_and_is_described);

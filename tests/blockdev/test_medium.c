@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "blockdev/file_map.h"
 #include "blockdev/medium.h"
+#include "tests/support/scratch.h"
 #include <check.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -92,16 +93,10 @@ static const struct case_of cases[] = {
 static char directory[PATH_MAX];
 static char image[PATH_MAX], mount_point[PATH_MAX], inside[PATH_MAX];
 
-static void teardown(void);
-
 static void setup(void)
 {
-	const char *temporary = getenv("TMPDIR");
-
-	snprintf(directory, sizeof(directory), "%s/spoolguard-medium.XXXXXX",
-		temporary ? temporary : "/var/tmp");
+	snprintf(directory, sizeof(directory), "%s/XXXXXX", scratch_path());
 	ck_assert_ptr_nonnull(mkdtemp(directory));
-	atexit(teardown); /* a failed assertion ends the process, not the test */
 	snprintf(image, sizeof(image), "%.1000s/image", directory);
 	snprintf(mount_point, sizeof(mount_point), "%.1000s/mount", directory);
 	snprintf(inside, sizeof(inside), "%.1000s/file", mount_point);
@@ -302,6 +297,7 @@ int main(void)
 		pure, each_row_of_the_table_gets_its_verdict, 0, (int)ARRAY_SIZE(cases));
 	tcase_add_test(pure, the_words_are_those_of_the_contract);
 	tcase_add_test(pure, a_map_tells_a_moved_file_from_one_that_is_cut_otherwise);
+	tcase_add_unchecked_fixture(real, scratch_make, scratch_remove);
 	tcase_add_checked_fixture(real, setup, teardown);
 	tcase_set_timeout(real, 60);
 	tcase_add_test(real, a_file_on_a_mounted_btrfs_promises_nothing);

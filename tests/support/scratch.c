@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/scratch.h"
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char path[PATH_MAX / 4];
+
+void scratch_make(void)
+{
+	const char *temporary = getenv("TMPDIR");
+
+	snprintf(path, sizeof(path), "%s/spoolguard-scratch.XXXXXX",
+		temporary ? temporary : "/var/tmp");
+	if (!mkdtemp(path))
+		abort();
+}
+
+void scratch_remove(void)
+{
+	static const char script[] =
+		"exec >/dev/null 2>&1; "
+		"findmnt -nro TARGET | grep -F '%s/' | sort -r | xargs -r -n1 umount; "
+		"losetup -nO NAME,BACK-FILE | grep -F ' %s/' | while read -r loop file; do "
+		"losetup -d $loop; done; rm -rf '%s'";
+	char command[PATH_MAX];
+
+	snprintf(command, sizeof(command), script, path, path, path);
+	if (system(command) != 0)
+		fprintf(stderr, "%s could not be removed\n", path);
+}
+
+const char *scratch_path(void)
+{
+	return path;
+}

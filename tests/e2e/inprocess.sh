@@ -142,6 +142,8 @@ foreign() { # the image of the story, changed by somebody else
 	ln in/job-3 second
 	sif in/job-3 links_count 2
 	write $work/foreign-file $title-foreign
+	ea_set $title-foreign user.title foreign-small
+	ea_set -f $work/attribute $title-foreign user.large
 	EOF
 	e2fsck -fn "$plain" >/dev/null 2>&1 || fail "the foreign change is not whole"
 	encrypt_back
@@ -185,6 +187,7 @@ printf 'correct horse battery staple' > "$pass"
 chmod 644 "$pass"
 text foreign 100000 > "$work/foreign-file"
 echo one > "$work/one"
+yes foreign-large | head -c 3000 > "$work/attribute"
 mkdir "$work/own"
 story "$work/own"
 foreign

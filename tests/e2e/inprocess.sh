@@ -182,6 +182,27 @@ foreign() { # the image of the story, changed by somebody else
 	ok "a file system that is not whole is refused, and nothing is erased"
 }
 
+mounted() { # the same image by turns with and without a mount
+	[ "$(id -u)" = 0 ] && [ -e /dev/fuse ] && [ -e /dev/loop-control ] || { echo "not mounted by turns: needs root and FUSE"; return; }
+	mkdir -p "$mount"
+	attach >/dev/null
+	cmp "$work/own/job-6" "$mount/$title-6" || fail "what was put is not on the mount"
+	cp "$work/own/job-2" "$mount/$title-mounted"
+	sync -f "$mount"
+	refuses 1 'in use' do_it ls "${pw[@]}" "$image"
+	detach >/dev/null
+	do_it get "${pw[@]}" "$image" "$title-mounted" - | cmp - "$work/own/job-2" || fail "what was mounted is not there"
+	decrypt
+	[ "$(hits "$title-mounted" "$plain")" -gt 1 ] || fail "the journal does not hold the name: this proves nothing"
+	retire --id 23 "$title-mounted" >/dev/null || fail "retire what was mounted"
+	whole "mounting by turns"
+	[ "$(hits "$title-mounted" "$plain")" = 0 ] || fail "the journal still holds a retired name"
+	attach >/dev/null
+	[ -e "$mount/$title-6" ] && [ ! -e "$mount/$title-mounted" ] || fail "the mount shows other files"
+	detach >/dev/null
+	ok "mounted and in-process by turns; the journal holds no name"
+}
+
 program=$sg
 printf 'correct horse battery staple' > "$pass"
 chmod 644 "$pass"
@@ -190,6 +211,7 @@ echo one > "$work/one"
 yes foreign-large | head -c 3000 > "$work/attribute"
 mkdir "$work/own"
 story "$work/own"
+mounted
 foreign
 
 [ "$(id -u)" = 0 ] || exit 0

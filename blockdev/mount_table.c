@@ -110,6 +110,22 @@ bool mount_table_find(
 	return false;
 }
 
+int mount_table_place(dev_t device, size_t index, char *ret_where, size_t where_bytes)
+{
+	_cleanup_table_ struct table table = {.file = NULL};
+	struct entry entry;
+
+	while (next_mount(&table, &entry)) {
+		if (entry.number != device || index-- > 0)
+			continue;
+		if (strlen(entry.where) >= where_bytes)
+			return -ENAMETOOLONG;
+		strcpy(ret_where, entry.where);
+		return 0;
+	}
+	return -ENOENT;
+}
+
 int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes)
 {
 	_cleanup_table_ struct table table = {.file = NULL};

@@ -17,6 +17,12 @@
 bool mount_table_find(
 	const struct device_set *set, dev_t *ret_device, char ret_where[static DEVICE_TEXT_BYTES]);
 
+/*
+ * The index-th place, in the order of mounting, where this device (and no partition of it) is
+ * mounted.  -ENOENT past the last; -ENAMETOOLONG.
+ */
+must_check int mount_table_place(dev_t device, size_t index, char *ret_where, size_t where_bytes);
+
 /* The type of the file system with this number (st_dev), "fuse.spoolguard".  -ENOENT. */
 must_check int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes);
 

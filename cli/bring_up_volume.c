@@ -71,9 +71,15 @@ int bring_up_volume(struct client *client, const char *mount, struct runtime_sta
 			client, state, private_point, mount ? mount_point : NULL, ret_options);
 	if (r >= 0)
 		r = bring_up(&port, ret_options, ret_report, reterr_problem);
-	if (r >= 0 && mount) {
+	if (r >= 0) {
+		state->ready = true;
 		snprintf(state->mount, sizeof(state->mount), "%s", mount_point);
-		r = runtime_save(state);
+		r = runtime_save(state, reterr_problem);
+		if (r < 0 && mount && mount_end(mount_point, NULL) < 0)
+			r = problem_set(reterr_problem, r,
+				"%s is mounted, but that could not be recorded (%s); make room in "
+				"the runtime directory, then detach and attach it",
+				mount_point, strerror(-r));
 	}
 	if (r < 0 && reterr_problem && reterr_problem->text[0] == '\0')
 		problem_set(reterr_problem, r, "%s cannot be brought up: %s", state->path,

@@ -148,6 +148,17 @@ static void warn(const struct arguments *arguments, const struct runtime_state *
 		cli_warn("%s", report->warning.text);
 }
 
+/* One line says both what failed and, if so, that it could not be undone. */
+static void undo(const struct runtime_state *state, struct problem *problem, int error)
+{
+	struct problem first = *problem, second = {""};
+	int r = attach_undo(state, &second);
+
+	if (r < 0)
+		problem_set(problem, error, "%.300s; what was set up could not be undone: %.300s",
+			problem_text(&first, error), problem_text(&second, r));
+}
+
 static int run(int argc, char **argv)
 {
 	_cleanup_secret_ struct secret *passphrase = NULL;
@@ -173,11 +184,9 @@ static int run(int argc, char **argv)
 	if (r < 0) {
 		client_free(client);
 		client = NULL;
-		cli_fail(&problem, r);
-		if (attach_undo(&state, &problem) < 0)
-			cli_fail(&problem, r);
+		undo(&state, &problem, r);
 		close(lock);
-		return CLI_NO;
+		return cli_fail(&problem, r);
 	}
 	close(lock);
 	print(&arguments, &state, &options, &report);

@@ -14,7 +14,8 @@
 #include <string.h>
 
 /* What is wrong with an attached volume, one line each; returns how many. */
-static unsigned int list_faults(struct json_object *status, struct json_object *faults)
+static unsigned int list_faults(
+	const struct runtime_state *state, struct json_object *status, struct json_object *faults)
 {
 	unsigned int count = 0;
 
@@ -25,6 +26,8 @@ static unsigned int list_faults(struct json_object *status, struct json_object *
 			count++;                                                                   \
 		}                                                                                  \
 	} while (0)
+	FAULT(!state->ready,
+		"its attach goes on, or was interrupted: wait, or detach it and attach it again");
 	FAULT(json_object_get_boolean(json_object_object_get(status, "eraser_failed")),
 		"the medium failed: nothing is paid any more; detach, see to the medium, attach");
 	FAULT(json_object_get_boolean(json_object_object_get(status, "sweep_owed")),
@@ -71,7 +74,8 @@ static void print_text(
 	struct json_object *caveats = json_object_object_get(status, "not_approved");
 	char medium[MEDIUM_TEXT_BYTES];
 
-	printf("%s: attached as %s (FUSE and loop)%s%s%s\n", state->path, state->device,
+	printf("%s: attached as %s (FUSE and loop)%s%s%s\n", state->path,
+		state->device[0] ? state->device : "(no device yet)",
 		state->mount[0] ? ", mounted at " : "", state->mount,
 		state->read_only ? ", read-only" : "");
 	if (json_object_get_boolean(json_object_object_get(status, "managed")))
@@ -118,7 +122,7 @@ static int show(const struct runtime_state *state, struct json_object *list)
 		return CLI_NO;
 	}
 	faults = json_object_new_array();
-	code = list_faults(status, faults) > 0 ? CLI_NO : CLI_YES;
+	code = list_faults(state, status, faults) > 0 ? CLI_NO : CLI_YES;
 	if (!list) {
 		print_text(state, status, faults);
 		json_object_put(status);

@@ -80,8 +80,7 @@ static int hand_back(
 	return free_space_hand_back(fd, &report->free_space, reterr_problem);
 }
 
-/* Leaves the file system mounted at the private place. */
-static int sweep(const struct spool_port *port, const struct bring_up_options *options,
+static int judge(const struct spool_port *port, const struct bring_up_options *options,
 	struct bring_up_report *report, struct problem *reterr_problem)
 {
 	const char *point = options->private_point;
@@ -96,16 +95,23 @@ static int sweep(const struct spool_port *port, const struct bring_up_options *o
 		r = port->allow_unknown_discards(port->context);
 	if (r >= 0)
 		r = mount_spool(options->device, point, false, reterr_problem);
-	if (r < 0)
-		return r;
-	r = hand_back(point, report, reterr_problem);
+	if (r >= 0)
+		r = hand_back(point, report, reterr_problem);
 	if (r >= 0)
 		r = port->settle_unknown(port->context);
 	if (r >= 0)
 		r = port->set_sweep_owed(port->context, false);
+	return r;
+}
+
+/* Leaves the file system mounted at the private place; on failure nowhere. */
+static int sweep(const struct spool_port *port, const struct bring_up_options *options,
+	struct bring_up_report *report, struct problem *reterr_problem)
+{
+	int r = judge(port, options, report, reterr_problem);
+
 	if (r < 0) {
-		if (mount_end(point, NULL) < 0)
-			return r;
+		(void)!mount_end(options->private_point, NULL);
 		return r;
 	}
 	report->swept = true;
@@ -149,8 +155,8 @@ static int mount_in_place(const struct spool_port *port, const struct bring_up_o
 	if (r < 0)
 		return r;
 	r = mount_move(options->private_point, options->mount_point, reterr_problem);
-	if (r < 0 && mount_end(options->private_point, NULL) < 0)
-		return r;
+	if (r < 0)
+		(void)!mount_end(options->private_point, NULL);
 	return r;
 }
 

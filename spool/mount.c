@@ -25,7 +25,12 @@ static bool is_mount_point(const char *point)
 {
 	char parent[PATH_MAX];
 	struct stat here, above;
+	struct statx root;
 
+	/* Also a directory that is bound over itself or another (Linux 5.8). */
+	if (statx(AT_FDCWD, point, 0, STATX_TYPE, &root) == 0 &&
+		(root.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
+		return root.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	if (snprintf(parent, sizeof(parent), "%s/..", point) >= (int)sizeof(parent) ||
 		stat(point, &here) < 0 || stat(parent, &above) < 0)
 		return false;
@@ -110,9 +115,13 @@ int mount_move(const char *from, const char *to, struct problem *reterr_problem)
 	if (mount(from, to, NULL, MS_BIND, NULL) < 0)
 		return problem_set(reterr_problem, -errno, "the spool cannot be moved to %s: %s",
 			to, strerror(errno));
-	if (umount2(from, MNT_DETACH) < 0)
-		return problem_set(
+	if (umount2(from, MNT_DETACH) < 0) {
+		int r = problem_set(
 			reterr_problem, -errno, "%s cannot be left: %s", from, strerror(errno));
+
+		(void)umount2(to, UMOUNT_NOFOLLOW);
+		return r;
+	}
 	return 0;
 }
 

@@ -2,14 +2,17 @@
 #include "volume/attach.h"
 #include "base/io.h"
 #include "blockdev/guard.h"
+#include "blockdev/mount_table.h"
 #include "keystore/keystore.h"
 #include "volume/loop.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,40 +25,63 @@ enum { CHILD_FUSE = 3, CHILD_PASSPHRASE = 4, CHILD_STATUS = 5 };
 
 /* --- what a killed process left --- */
 
+void attach_find_device(struct runtime_state *state)
+{
+	char end[RUNTIME_UUID_BYTES + 16];
+
+	snprintf(end, sizeof(end), "/%s/medium", state->uuid);
+	if (state->device[0] && loop_is_over(state->device, end))
+		return;
+	if (loop_find(end, state->device) < 0)
+		state->device[0] = '\0';
+}
+
+/* The dead device answers nothing: whatever is mounted of it goes, lazily. */
+static void unmount_dead(const char *device)
+{
+	char where[PATH_MAX];
+	struct stat st;
+
+	if (stat(device, &st) < 0 || !S_ISBLK(st.st_mode))
+		return;
+	while (mount_table_place(st.st_rdev, 0, where, sizeof(where)) >= 0) {
+		if (umount2(where, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return;
+	}
+}
+
 void attach_clear_dead(const struct runtime_state *state)
 {
+	struct runtime_state now = *state;
 	char medium[RUNTIME_PATH_BYTES];
 
-	/* The dead mount answers nothing: detached lazily, innermost first. */
-	if (state->mount[0])
-		(void)umount2(state->mount, MNT_DETACH);
-	if (state->device[0] && loop_detach(state->device) < 0)
-		(void)0; /* it is gone already */
-	if (runtime_path(state->uuid, "medium", medium) >= 0)
+	attach_find_device(&now);
+	if (now.device[0]) {
+		unmount_dead(now.device);
+		if (loop_detach(now.device) < 0)
+			(void)0; /* it is gone already */
+	}
+	if (runtime_path(now.uuid, "medium", medium) >= 0)
 		(void)umount2(medium, MNT_DETACH);
-	runtime_remove(state->uuid);
+	runtime_remove(now.uuid);
 }
 
 /* -EBUSY if a process serves the volume; otherwise the way is clear. */
 static int check_free(const char *uuid, struct problem *reterr_problem)
 {
-	struct runtime_state state;
+	struct runtime_state state = {.read_only = false};
 	struct client *client = NULL;
-	char medium[RUNTIME_PATH_BYTES];
+	int loaded = runtime_load(uuid, &state);
 
 	if (client_connect(uuid, &client) >= 0) {
 		client_free(client);
-		if (runtime_load(uuid, &state) < 0)
-			return problem_set(reterr_problem, -EBUSY,
-				"the volume is being attached by another process");
 		return problem_set(reterr_problem, -EBUSY,
-			"%s is attached already (%s%s%s); detach it first", state.path,
-			state.device, state.mount[0] ? ", mounted at " : "", state.mount);
+			"%s is attached already (%s%s%s); detach it first",
+			loaded < 0 ? uuid : state.path, state.device,
+			state.mount[0] ? ", mounted at " : "", state.mount);
 	}
-	if (runtime_load(uuid, &state) >= 0)
-		attach_clear_dead(&state);
-	else if (runtime_path(uuid, "medium", medium) >= 0)
-		(void)umount2(medium, MNT_DETACH); /* died between mounting and being recorded */
+	snprintf(state.uuid, sizeof(state.uuid), "%s", uuid);
+	attach_clear_dead(&state);
 	return 0;
 }
 
@@ -114,7 +140,7 @@ static int find_program(char path[static PATH_MAX])
 }
 
 /* In the child: descriptors 3, 4 and 5, and nothing else of ours. */
-static void become_volume(char *const argv[], int fuse, int passphrase, int status)
+static void become_volume(char *const argv[], pid_t parent, int fuse, int passphrase, int status)
 {
 	int moved[3], null;
 
@@ -130,6 +156,9 @@ static void become_volume(char *const argv[], int fuse, int passphrase, int stat
 			_exit(127);
 	}
 	if (close_range(CHILD_STATUS + 1, ~0u, 0) < 0)
+		_exit(127);
+	/* Until it is ready it lives no longer than we do (spoolguard_volume_main.c ends this). */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(127);
 	if (setsid() < 0 || chdir("/") < 0)
 		_exit(127);
@@ -160,6 +189,16 @@ static int read_status(int fd, struct problem *reterr_problem)
 	return problem_set(reterr_problem, (int)number, "%s", *text == ' ' ? text + 1 : text);
 }
 
+/* A process that ended already has said why: its pipe must not end us too. */
+static int write_passphrase(int fd, const struct secret *passphrase)
+{
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+	int r = io_write(fd, secret_peek(passphrase), secret_size(passphrase));
+
+	(void)signal(SIGPIPE, before);
+	return r;
+}
+
 /* The passphrase goes through a pipe: no argument, no environment, no file. */
 static int launch(const char *path, const char *uuid, const struct attach_options *options,
 	const char *profile, const struct secret *passphrase, int fuse_fd,
@@ -169,7 +208,7 @@ static int launch(const char *path, const char *uuid, const struct attach_option
 	char program[PATH_MAX], fuse[16], key[16], status[16];
 	const char *argv[24];
 	size_t n = 0;
-	pid_t child;
+	pid_t parent, child;
 	int r;
 
 	r = find_program(program);
@@ -206,14 +245,14 @@ static int launch(const char *path, const char *uuid, const struct attach_option
 		argv[n++] = "--repair-token";
 	argv[n] = NULL;
 
+	parent = getpid();
 	child = fork();
 	if (child == 0) /* execv does not change what it is given */
-		become_volume(
-			(char *const *)(uintptr_t)argv, fuse_fd, secret_pipe[0], status_pipe[1]);
+		become_volume((char *const *)(uintptr_t)argv, parent, fuse_fd, secret_pipe[0],
+			status_pipe[1]);
 	close(secret_pipe[0]);
 	close(status_pipe[1]);
-	r = child < 0 ? -errno
-		      : io_write(secret_pipe[1], secret_peek(passphrase), secret_size(passphrase));
+	r = child < 0 ? -errno : write_passphrase(secret_pipe[1], passphrase);
 	close(secret_pipe[1]);
 	if (r >= 0 || r == -EPIPE)
 		r = read_status(status_pipe[0], reterr_problem);
@@ -243,7 +282,7 @@ static int make_device(const char *medium, uint32_t block_bytes, bool managed,
 	}
 	r = client_serve(client);
 	if (r >= 0)
-		r = runtime_save(state);
+		r = runtime_save(state, reterr_problem);
 	return r;
 }
 
@@ -259,11 +298,17 @@ static int start_volume(const char *uuid, const struct attach_options *options,
 	uint64_t block_bytes = 0;
 	int r;
 
+	/* Recorded before anything is there, so that "detach" finds whatever this leaves if it is
+	 * killed. */
 	r = runtime_path(uuid, "medium", medium);
 	if (r >= 0)
+		r = runtime_save(state, reterr_problem);
+	if (r >= 0)
 		r = mount_fuse(medium, &fuse_fd, reterr_problem);
-	if (r < 0)
+	if (r < 0) {
+		runtime_remove(uuid);
 		return r;
+	}
 	r = launch(state->path, uuid, options, profile, passphrase, fuse_fd, reterr_problem);
 	if (r < 0)
 		goto fail;
@@ -293,6 +338,8 @@ fail_running:
 	return r;
 fail:
 	(void)umount2(medium, MNT_DETACH);
+	if (client && client_detach(client) < 0)
+		(void)0;
 	runtime_remove(uuid);
 	return r;
 }
@@ -340,6 +387,7 @@ int attach_volume(const char *path, const struct attach_options *options,
 int attach_undo(const struct runtime_state *state, struct problem *reterr_problem)
 {
 	_cleanup_(client_freep) struct client *client = NULL;
+	struct runtime_state now = *state;
 	char medium[RUNTIME_PATH_BYTES];
 	int r;
 
@@ -351,10 +399,11 @@ int attach_undo(const struct runtime_state *state, struct problem *reterr_proble
 			"next attach recovers the volume",
 			state->path);
 	}
-	r = loop_detach(state->device);
+	attach_find_device(&now);
+	r = now.device[0] ? loop_detach(now.device) : 0;
 	if (r < 0 && r != -ENXIO)
-		return problem_set(reterr_problem, r, "%s cannot be released: %s", state->device,
-			strerror(-r));
+		return problem_set(
+			reterr_problem, r, "%s cannot be released: %s", now.device, strerror(-r));
 	r = runtime_path(state->uuid, "medium", medium);
 	if (r < 0)
 		return r;
@@ -362,8 +411,9 @@ int attach_undo(const struct runtime_state *state, struct problem *reterr_proble
 		usleep(20000); /* the loop device lets go of its file a moment later */
 	if (r < 0 && r != -EINVAL)
 		return problem_set(reterr_problem, r,
-			"%s is still in use (another program has %s open?): %s", medium,
-			state->device, strerror(-r));
+			"%s is still in use (by a program that has it open, or a mount in another "
+			"namespace?), so %s stays attached; end that, then detach again",
+			now.device[0] ? now.device : medium, state->path);
 	r = client_detach(client);
 	runtime_remove(state->uuid);
 	if (r < 0)

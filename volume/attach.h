@@ -37,6 +37,12 @@ must_check int attach_volume(const char *path, const struct attach_options *opti
 /* The file system must be unmounted.  Answers when everything is recorded. */
 must_check int attach_undo(const struct runtime_state *state, struct problem *reterr_problem);
 
+/*
+ * Sets state->device to the loop device that is over the volume's FUSE file now, or to "".  What
+ * was recorded may be a stranger's by now, or was never recorded (attach was killed).
+ */
+void attach_find_device(struct runtime_state *state);
+
 /* Unmounts and detaches what a volume process that is gone left behind. */
 void attach_clear_dead(const struct runtime_state *state);
 

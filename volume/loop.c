@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volume/loop.h"
 #include "base/io.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +70,43 @@ int loop_detach(const char *device)
 	if (fd < 0)
 		return -errno;
 	return ioctl(fd, LOOP_CLR_FD) < 0 ? -errno : 0;
+}
+
+bool loop_is_over(const char *device, const char *path_end)
+{
+	_cleanup_close_ int fd = -1;
+	const char *base = strrchr(device, '/');
+	char path[SYSFS_PATH_BYTES], text[PATH_MAX];
+	size_t bytes, length = strlen(path_end);
+
+	if (snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file",
+		    base ? base + 1 : device) >= (int)sizeof(path))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || io_read_to_end(fd, text, sizeof(text) - 1, &bytes) < 0)
+		return false;
+	while (bytes > 0 && text[bytes - 1] == '\n')
+		bytes--;
+	return bytes >= length && memcmp(text + bytes - length, path_end, length) == 0;
+}
+
+int loop_find(const char *path_end, char ret_device[static LOOP_NAME_BYTES])
+{
+	DIR *devices = opendir("/sys/block");
+	struct dirent *entry;
+	int r = -ENOENT;
+
+	while (r < 0 && devices && (entry = readdir(devices))) {
+		if (strncmp(entry->d_name, "loop", 4) != 0 ||
+			!loop_is_over(entry->d_name, path_end))
+			continue;
+		snprintf(ret_device, LOOP_NAME_BYTES, "/dev/%.*s", LOOP_NAME_BYTES - 6,
+			entry->d_name);
+		r = 0;
+	}
+	if (devices)
+		closedir(devices);
+	return r;
 }
 
 int loop_refresh_size(const char *device)

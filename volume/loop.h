@@ -16,6 +16,13 @@ must_check int loop_attach(const char *file, uint32_t block_bytes, bool read_onl
 	char ret_device[static LOOP_NAME_BYTES], struct problem *reterr_problem);
 /* -ENXIO if it is not attached. */
 must_check int loop_detach(const char *device);
+/*
+ * Is the device (still) one over a file whose path ends so?  A device's number goes to whoever
+ * asks next, so nothing may be done to one that was only remembered.
+ */
+bool loop_is_over(const char *device, const char *path_end);
+/* The device that is.  -ENOENT. */
+must_check int loop_find(const char *path_end, char ret_device[static LOOP_NAME_BYTES]);
 /* After its file grew. */
 must_check int loop_refresh_size(const char *device);
 

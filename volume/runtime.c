@@ -81,12 +81,42 @@ int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem)
 	return 0;
 }
 
-int runtime_save(const struct runtime_state *state)
+static char *encode(const struct runtime_state *state)
+{
+	struct json_object *object = json_object_new_object();
+	char *text;
+
+	json_object_object_add(object, "uuid", json_object_new_string(state->uuid));
+	json_object_object_add(object, "path", json_object_new_string(state->path));
+	json_object_object_add(object, "device", json_object_new_string(state->device));
+	json_object_object_add(object, "mount", json_object_new_string(state->mount));
+	json_object_object_add(object, "read_only", json_object_new_boolean(state->read_only));
+	json_object_object_add(object, "ready", json_object_new_boolean(state->ready));
+	text = strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	json_object_put(object);
+	return text;
+}
+
+static int replace(const char *path, const char *temporary, const char *text)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = io_write(fd, text, strlen(text));
+	if (r >= 0 && rename(temporary, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(temporary);
+	return r;
+}
+
+int runtime_save(const struct runtime_state *state, struct problem *reterr_problem)
 {
 	char path[RUNTIME_PATH_BYTES], temporary[RUNTIME_PATH_BYTES];
-	struct json_object *object;
-	_cleanup_close_ int fd = -1;
-	const char *text;
+	_cleanup_free_ char *text = NULL;
 	int r;
 
 	r = runtime_path(state->uuid, "state", path);
@@ -94,21 +124,13 @@ int runtime_save(const struct runtime_state *state)
 		r = runtime_path(state->uuid, "state.new", temporary);
 	if (r < 0)
 		return r;
-	object = json_object_new_object();
-	if (!object)
-		return -ENOMEM;
-	json_object_object_add(object, "uuid", json_object_new_string(state->uuid));
-	json_object_object_add(object, "path", json_object_new_string(state->path));
-	json_object_object_add(object, "device", json_object_new_string(state->device));
-	json_object_object_add(object, "mount", json_object_new_string(state->mount));
-	json_object_object_add(object, "read_only", json_object_new_boolean(state->read_only));
-	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	r = fd < 0 ? -errno : io_write(fd, text, strlen(text));
-	json_object_put(object);
-	if (r >= 0 && rename(temporary, path) < 0)
-		r = -errno;
-	return r;
+	text = encode(state);
+	r = text ? replace(path, temporary, text) : -ENOMEM;
+	if (r < 0)
+		return problem_set(reterr_problem, r,
+			"what is attached cannot be recorded in %s: %s; make room there",
+			directory(), strerror(-r));
+	return 0;
 }
 
 static void copy_string(struct json_object *object, const char *key, char *to, size_t bytes)
@@ -151,6 +173,7 @@ int runtime_load(const char *uuid, struct runtime_state *ret_state)
 	copy_string(object, "device", ret_state->device, sizeof(ret_state->device));
 	copy_string(object, "mount", ret_state->mount, sizeof(ret_state->mount));
 	(void)message_get_bool(object, "read_only", &ret_state->read_only);
+	(void)message_get_bool(object, "ready", &ret_state->ready);
 	json_object_put(object);
 	return strcmp(ret_state->uuid, uuid) == 0 ? 0 : -EBADMSG;
 }

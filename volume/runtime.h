@@ -22,6 +22,7 @@ struct runtime_state {
 	char device[64];      /* "/dev/loop3", or "" */
 	char mount[PATH_MAX]; /* or "" */
 	bool read_only;
+	bool ready; /* attach came to its end; false: it goes on, or was interrupted */
 };
 
 /* DIR/UUID/NAME; -ENAMETOOLONG; -EINVAL: that is no UUID. */
@@ -31,7 +32,7 @@ must_check int runtime_path(
 /* Makes the directory, and holds its lock until the fd is closed; waits for another command to end.
  */
 must_check int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem);
-must_check int runtime_save(const struct runtime_state *state);
+must_check int runtime_save(const struct runtime_state *state, struct problem *reterr_problem);
 /* -ENOENT; -EBADMSG: damaged, or another volume's. */
 must_check int runtime_load(const char *uuid, struct runtime_state *ret_state);
 void runtime_remove(const char *uuid);

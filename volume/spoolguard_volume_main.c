@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define PASSPHRASE_BYTES_MAX KEYSTORE_KEY_FILE_BYTES_MAX
@@ -190,6 +191,9 @@ static int start(const struct arguments *arguments, struct parts *parts, struct 
 		return problem_set(problem, r, "%s: the control socket could not be made: %s", path,
 			strerror(-r));
 	r = control_new(listen_fd, parts->engine, parts->port, &parts->control);
+	/* From here on it outlives who started it, who is told below or is gone. */
+	if (r >= 0 && prctl(PR_SET_PDEATHSIG, 0) < 0)
+		r = -errno;
 	if (r >= 0)
 		r = harden_late(problem);
 	if (r >= 0)
@@ -216,6 +220,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGTERM,
+		SIG_IGN); /* a shutdown ends the mounts after the programs: "detach" does it */
 	r = start(&arguments, &parts, &problem);
 	say(arguments.status_fd, r, problem_text(&problem, r));
 	if (r < 0)

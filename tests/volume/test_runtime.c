@@ -82,7 +82,7 @@ START_TEST(what_is_saved_is_loaded)
 
 	close(lock_it(UUID_A));
 	ck_assert_int_eq(runtime_load(UUID_A, &loaded), -ENOENT);
-	ck_assert_int_eq(runtime_save(&state), 0);
+	ck_assert_int_eq(runtime_save(&state, NULL), 0);
 	ck_assert_int_eq(runtime_load(UUID_A, &loaded), 0);
 	ck_assert_str_eq(loaded.uuid, state.uuid);
 	ck_assert_str_eq(loaded.path, state.path);
@@ -101,7 +101,7 @@ START_TEST(the_longest_strangest_paths_survive)
 	close(lock_it(UUID_A));
 	memset(state.path, 1, sizeof(state.path) - 1);
 	memset(state.mount, 2, sizeof(state.mount) - 1);
-	ck_assert_int_eq(runtime_save(&state), 0);
+	ck_assert_int_eq(runtime_save(&state, NULL), 0);
 	ck_assert_int_eq(runtime_load(UUID_A, &loaded), 0);
 	ck_assert_str_eq(loaded.path, state.path);
 	ck_assert_str_eq(loaded.mount, state.mount);
@@ -113,7 +113,7 @@ START_TEST(a_volume_is_found_by_any_name_of_its_medium)
 	char link_name[160], hard_name[160];
 
 	close(lock_it(UUID_A));
-	ck_assert_int_eq(runtime_save(&state), 0);
+	ck_assert_int_eq(runtime_save(&state, NULL), 0);
 	snprintf(link_name, sizeof(link_name), "%s/link", top);
 	snprintf(hard_name, sizeof(hard_name), "%s/hard", top);
 	ck_assert_int_eq(symlink(medium, link_name), 0);
@@ -137,10 +137,10 @@ START_TEST(volumes_are_listed_in_order_past_what_is_stale)
 	close(lock_it("00000000")); /* a lock and no state: attach failed, or is going on */
 	snprintf(path, sizeof(path), "%s/stray", directory);
 	make_file(path, "x", 1);
-	ck_assert_int_eq(runtime_save(&state), 0);
+	ck_assert_int_eq(runtime_save(&state, NULL), 0);
 	strcpy(state.uuid, UUID_B);
 	snprintf(state.path, sizeof(state.path), "%s/gone", top); /* its medium was removed */
-	ck_assert_int_eq(runtime_save(&state), 0);
+	ck_assert_int_eq(runtime_save(&state, NULL), 0);
 	ck_assert_int_eq(runtime_at(0, &loaded), 0);
 	ck_assert_str_eq(loaded.uuid, UUID_A);
 	ck_assert_int_eq(runtime_at(1, &loaded), 0);

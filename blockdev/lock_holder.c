@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,9 @@
 #include <unistd.h>
 
 /* What is read of one /proc/PID/fdinfo/N: position, flags and a few locks. */
-#define FDINFO_BYTES 1024
+#define FDINFO_BYTES	  1024
+#define KERNEL_NAME_BYTES 15u
+#define COMMAND_BYTES	  32
 
 static void closedirp(DIR **directory)
 {
@@ -70,11 +73,27 @@ static bool holds_lock(int process, const struct stat *file)
 	return false;
 }
 
-/* A command's name may hold anything: what a terminal could take as an order is replaced. */
-static void read_command(int process, char command[static 17])
+/* The kernel keeps the first 15 bytes of a command's name; the program's file may tell the rest. */
+static void complete_command(int process, char command[static COMMAND_BYTES])
 {
-	read_text(process, "comm", command, 17);
+	char path[PATH_MAX];
+	ssize_t n = readlinkat(process, "exe", path, sizeof(path) - 1);
+	const char *name;
+
+	if (n <= 0 || strlen(command) != KERNEL_NAME_BYTES)
+		return;
+	path[n] = '\0';
+	name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	if (strncmp(name, command, KERNEL_NAME_BYTES) == 0)
+		snprintf(command, COMMAND_BYTES, "%.*s", COMMAND_BYTES - 1, name);
+}
+
+/* A command's name may hold anything: what a terminal could take as an order is replaced. */
+static void read_command(int process, char command[static COMMAND_BYTES])
+{
+	read_text(process, "comm", command, COMMAND_BYTES);
 	command[strcspn(command, "\n")] = '\0';
+	complete_command(process, command);
 	for (char *c = command; *c; c++)
 		if (!isprint((unsigned char)*c))
 			*c = '?';
@@ -84,7 +103,7 @@ const char *lock_holder_name(int fd, char buf[static LOCK_HOLDER_BYTES])
 {
 	_cleanup_closedir_ DIR *processes = opendir("/proc");
 	const char *number;
-	char command[17];
+	char command[COMMAND_BYTES];
 	struct stat file;
 
 	snprintf(buf, LOCK_HOLDER_BYTES, "another process");

@@ -172,6 +172,50 @@ printf 'fourth passphrase' > "$work/fifo"
 wait "$waits" || fail "key add from a FIFO"
 ok "a passphrase lies in locked, undumpable memory alone: not in arguments, environment, buffers"
 
+"$sg" key change $quick --passphrase-file - --new-passphrase-file fd:5 "$image" <"$pass" 5<"$second" >/dev/null ||
+	fail "passphrases from standard input and a descriptor"
+opens "$second" || fail "the passphrase of the descriptor does not open"
+copy_of "$work/good.img" "$image"
+
+# answers PASSPHRASE...: key add at a terminal; what the terminal showed is in $work/shown
+at_terminal() {
+	python3 - "$work/shown" "$sg" key add $quick "$image" -- "$@" <<'PY'
+import os, pty, sys
+shown, rest = sys.argv[1], sys.argv[2:]
+command, answers = rest[: rest.index("--")], rest[rest.index("--") + 1 :]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(command[0], command)
+seen, asked = b"", 0
+while True:
+    try:
+        data = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    seen += data
+    if seen.count(b": ") > asked and seen.endswith(b": ") and asked < len(answers):
+        os.write(terminal, answers[asked].encode() + b"\n")
+        asked += 1
+open(shown, "wb").write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PY
+}
+at_terminal "$(cat "$pass")" 'typed by hand' 'typed by hand' || fail "key add at a terminal: $(cat "$work/shown")"
+grep -q 'New passphrase, again' "$work/shown" || fail "the new passphrase is not asked for twice"
+grep -qE 'typed by hand|correct horse' "$work/shown" && fail "the terminal showed a passphrase"
+printf 'typed by hand' > "$work/typed"
+opens "$work/typed" || fail "what was typed does not open"
+at_terminal "$(cat "$pass")" 'one thing' 'another thing' && fail "two passphrases that differ were taken"
+grep -q 'differ; nothing was done' "$work/shown" || fail "does not say that they differ"
+at_terminal 'not the passphrase' && fail "a wrong passphrase was taken"
+grep -q 'New passphrase' "$work/shown" && fail "a new passphrase is asked for after a wrong one"
+[ "$(slots)" = "0 1" ] || fail "slots: $(slots)"
+refuses 1 'no terminal' setsid -w "$sg" key add "$image"
+ok "passphrases come from standard input, a descriptor, or a terminal that does not show them"
+copy_of "$work/good.img" "$image"
+
 # --- hcd-cpp ---
 
 cpp=$work/cpp.img long=$work/long
@@ -269,14 +313,24 @@ attach --json >/dev/null
 "$sg" key change $quick --passphrase-file "$second" --new-passphrase-file "$third" "$image" >/dev/null || fail "key change while attached"
 "$sg" key remove --passphrase-file "$third" "$image" >/dev/null || fail "key remove while attached"
 "$sg" key backup --file "$work/attached.backup" "$image" >/dev/null || fail "key backup while attached"
-refuses 1 'in use by spoolguard-vol' "$sg" key restore --file "$work/attached.backup" "$image"
-refuses 1 'in use by spoolguard-vol' "$sg" key restore --force --file "$work/attached.backup" "$image"
+refuses 1 'in use by spoolguard-volume' "$sg" key restore --file "$work/attached.backup" "$image"
+refuses 1 'in use by spoolguard-volume' "$sg" key restore --force --file "$work/attached.backup" "$image"
 echo "written while keys changed" > "$mount/file"
 detach >/dev/null
 attach --json >/dev/null
 grep -q "while keys changed" "$mount/file" || fail "the file is lost"
 detach >/dev/null
 ok "keys are changed while the volume is attached; its header is not replaced"
+
+copy_of "$image" "$work/before.img"
+printf damage | dd of="$image" bs=1 seek=100 conv=notrunc status=none
+before=$(cksum < "$image")
+attach --read-only --json >/dev/null
+grep -q "while keys changed" "$mount/file" || fail "read-only through a damaged copy"
+detach >/dev/null
+[ "$(cksum < "$image")" = "$before" ] || fail "a read-only attach changed the medium"
+copy_of "$work/before.img" "$image"
+ok "a read-only attach reads through a damaged copy and changes nothing"
 
 cryptsetup token remove --token-id 0 "$image" || fail "token remove"
 refuses 1 'token was removed' "$sg" attach --passphrase-file "$pass" --mount "$mount" "$image"

@@ -147,25 +147,37 @@ static may_be_unused void stock_format(
 	crypt_free(cd);
 }
 
-static void make_volume(enum profile profile)
+static struct keystore *format_header(enum profile profile)
 {
-	const struct raw_options options = {.block_bytes = BLOCK_BYTES};
-	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
-	_cleanup_(blockdev_closep) struct blockdev *device = NULL;
-	_cleanup_secret_ struct secret *key = NULL;
 	struct keystore_format_options format = {
 		.profile = profile,
 		.scheme = "three-pass",
 		.kdf_memory_kib = 32,
 		.kdf_iteration_ms = 1,
 	};
-	int slot;
+	struct keystore *keystore;
 
 	ck_assert_int_eq(layout_plan(LAYOUT_SUPERBLOCK_BYTES / BLOCK_BYTES, LAYOUT_BLOCKS_PER_PAGE,
 				 DATA_BLOCKS, 2 * DATA_BLOCKS, &layout),
 		0);
 	format.data_offset_bytes = layout.data_first * BLOCK_BYTES;
 	assert_done(keystore_format(image, &format, first, &keystore, &problem));
+	return keystore;
+}
+
+static may_be_unused void make_header_only(void)
+{
+	keystore_free(format_header(PROFILE_STANDARD));
+}
+
+static void make_volume(enum profile profile)
+{
+	const struct raw_options options = {.block_bytes = BLOCK_BYTES};
+	_cleanup_(keystore_freep) struct keystore *keystore = format_header(profile);
+	_cleanup_(blockdev_closep) struct blockdev *device = NULL;
+	_cleanup_secret_ struct secret *key = NULL;
+	int slot;
+
 	assert_done(keystore_unlock(keystore, first, -1, &key, &slot, &problem));
 	assert_done(raw_open(image, &options, &device, &problem));
 	assert_done(layout_write(device, &layout, key));

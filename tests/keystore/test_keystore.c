@@ -86,6 +86,40 @@ START_TEST(an_image_that_was_cut_short_is_refused)
 }
 END_TEST
 
+/* libcryptsetup wants a block device for itself to format it; format's caller holds it already. */
+START_TEST(a_block_device_that_its_caller_holds_is_formatted_and_served)
+{
+	const struct raw_options options = {.block_bytes = BLOCK_BYTES};
+	_cleanup_(blockdev_closep) struct blockdev *held = NULL;
+	char command[192], loop[96] = "", file[sizeof(image)];
+	FILE *answer;
+
+	memcpy(file, image, sizeof(file));
+	snprintf(command, sizeof(command), "losetup -f --show %s 2>/dev/null", image);
+	answer = popen(command, "r");
+	if (!answer || !fgets(loop, sizeof(loop), answer)) {
+		if (answer)
+			(void)pclose(answer);
+		return; /* no loop devices for this user */
+	}
+	(void)pclose(answer);
+	loop[strcspn(loop, "\n")] = '\0';
+	memcpy(image, loop, sizeof(image));
+	assert_done(raw_open(image, &options, &held, &problem));
+	make_header_only();
+	add_second();
+	ck_assert_int_eq(try_unlock(second, -1), 1);
+	back_up(backup);
+	assert_refused(keystore_restore(image, backup, false, &problem), -EBUSY, "in use");
+	held = blockdev_close(held);
+	assert_done(keystore_restore(image, backup, false, &problem));
+	ck_assert_int_eq(try_unlock(first, -1), 0);
+	memcpy(image, file, sizeof(image));
+	snprintf(command, sizeof(command), "losetup -d %s", loop);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 START_TEST(what_is_no_medium_is_refused_in_words)
 {
 	struct keystore *keystore;
@@ -475,6 +509,7 @@ int main(void)
 	tcase_add_loop_test(tests, one_damaged_copy_is_read_through_and_repaired, 0, 2);
 	tcase_add_test(tests, what_has_no_header_is_told_from_a_damaged_one);
 	tcase_add_test(tests, an_image_that_was_cut_short_is_refused);
+	tcase_add_test(tests, a_block_device_that_its_caller_holds_is_formatted_and_served);
 	tcase_add_test(tests, what_is_no_medium_is_refused_in_words);
 	tcase_add_loop_test(tests, stock_volumes_open_with_their_own_geometry, 0, 2);
 	tcase_add_test(tests, another_cipher_is_refused_by_name);

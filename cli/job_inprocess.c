@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/job_inprocess.h"
 #include "base/clock.h"
+#include "blockdev/medium.h"
 #include "cli/cli.h"
 #include "cli/inprocess_session.h"
 #include "cli/job_receipt.h"
 #include "cli/volumes.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 struct work {
@@ -12,7 +14,19 @@ struct work {
 	const struct job_list *list;
 	struct inprocess_session session;
 	struct job_receipt *receipts; /* one for each job */
+	char medium[MEDIUM_TEXT_BYTES];
 };
+
+/* P5: what overwriting can promise there, or that it is not known. */
+static void assess_medium(struct work *work, const struct engine_info *info)
+{
+	struct medium_verdict verdict = {.promise = MEDIUM_NOT_ASSESSED, .reason = ""};
+
+	if (medium_assess(engine_medium_fd(work->session.engine), info->direct, &verdict) < 0)
+		snprintf(work->medium, sizeof(work->medium), "cannot be assessed");
+	else
+		medium_describe(&verdict, work->medium);
+}
 
 static bool is_whole(const struct retirement *total)
 {
@@ -99,6 +113,7 @@ int cli_job_complete_inprocess(const struct job_inprocess *job, const struct job
 	if (r < 0)
 		return cli_fail(&problem, r);
 	engine_get_info(work.session.engine, &info);
+	assess_medium(&work, &info);
 	work.receipts = calloc(list->jobs, sizeof(*work.receipts));
 	code = work.receipts ? complete_all(&work) : CLI_NO;
 	residue_get_counts(engine_residue(work.session.engine), &counts);

@@ -100,6 +100,35 @@ static void discard_own(struct worker *worker)
 	expect(worker, "discard", r);
 }
 
+/* Retirement in place of one block; nobody else touches it. */
+static void retire_own(struct worker *worker)
+{
+	struct crash_model *model = &worker->era->model;
+	struct extent_list blocks = {0}, owed = {0};
+	struct residue_watch *watch = NULL;
+	struct eraser_report report;
+	uint64_t block = own_block(worker), lost = 0;
+	int r;
+
+	if (crash_model_is_free(model, block))
+		return;
+	crash_model_begin(model, block, simdisk_log_count(worker->rig.disk), NULL);
+	r = extent_list_add(&blocks, (struct extent){block, 1});
+	if (r >= 0)
+		r = residue_watch_new(worker->rig.residue, &blocks, &watch);
+	if (r >= 0)
+		r = residue_watch_condemn(worker->rig.residue, watch, &owed, &lost);
+	residue_watch_free(worker->rig.residue, watch);
+	crash_model_end(model, block, r);
+	if (lost > 0 || extent_list_blocks(&owed) != 1)
+		crash_wrong(&worker->verdict, "a block that only its owner wrote changed hands");
+	if (r >= 0)
+		r = eraser_run(worker->rig.eraser, &owed, &report);
+	extent_list_done(&blocks);
+	extent_list_done(&owed);
+	expect(worker, "retire", r);
+}
+
 static void erase_some(struct worker *worker)
 {
 	struct extent_list owed = {0};
@@ -127,8 +156,10 @@ static void *work(void *argument)
 			write_own(worker);
 		else if (dice < 7)
 			flush_all(worker);
-		else if (dice < 9)
+		else if (dice < 8)
 			discard_own(worker);
+		else if (dice < 9)
+			retire_own(worker);
 		else
 			erase_some(worker);
 	}

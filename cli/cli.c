@@ -3,9 +3,11 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/utf8.h"
 #include "keystore/keystore.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,37 +19,49 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define REDRAW_NS 200000000u
+#define REDRAW_NS     200000000u
+#define SHOWN_BUFFERS 4u
+#define SHOWN_BYTES   (4u * PATH_MAX) /* each byte as \xNN */
 
 /* --- what is said --- */
 
+const char *cli_shown(const char *text)
+{
+	static char buffers[SHOWN_BUFFERS][SHOWN_BYTES];
+	static unsigned int next;
+	char *buffer = buffers[next++ % SHOWN_BUFFERS];
+
+	return utf8_printable(text, strlen(text), buffer, SHOWN_BYTES);
+}
+
 int cli_fail(const struct problem *problem, int error)
 {
-	fprintf(stderr, "spoolguard: %s\n", problem_text(problem, error));
+	fprintf(stderr, "spoolguard: %s\n", cli_shown(problem_text(problem, error)));
 	return CLI_NO;
 }
 
 int cli_usage_error(const struct cli_verb *verb, const char *format, ...)
 {
+	char text[PROBLEM_TEXT_BYTES];
 	va_list arguments;
 
-	fprintf(stderr, "spoolguard %s: ", verb->name);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "; see \"spoolguard %s --help\"\n", verb->name);
+	fprintf(stderr, "spoolguard %s: %s; see \"spoolguard %s --help\"\n", verb->name,
+		cli_shown(text), verb->name);
 	return CLI_USAGE;
 }
 
 void cli_warn(const char *format, ...)
 {
+	char text[PROBLEM_TEXT_BYTES];
 	va_list arguments;
 
-	fputs("spoolguard: warning: ", stderr);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	fprintf(stderr, "spoolguard: warning: %s\n", cli_shown(text));
 }
 
 void cli_add_u64(struct json_object *object, const char *key, uint64_t value)
@@ -57,6 +71,8 @@ void cli_add_u64(struct json_object *object, const char *key, uint64_t value)
 
 void cli_add_string(struct json_object *object, const char *key, const char *value)
 {
+	if (!utf8_is_valid(value, strlen(value)))
+		value = cli_shown(value);
 	json_object_object_add(object, key, json_object_new_string(value));
 }
 
@@ -119,11 +135,20 @@ static void restore_terminal(void)
 	terminal = -1;
 }
 
-static void on_interrupt_at_prompt(int signal_number)
+static void on_signal_at_prompt(int signal_number)
 {
 	restore_terminal();
 	_exit(128 + signal_number);
 }
+
+static const struct {
+	int number;
+	void (*handler)(int);
+} prompt_signals[] = {
+	{SIGINT, on_signal_at_prompt}, {SIGTERM, on_signal_at_prompt},
+	{SIGQUIT, on_signal_at_prompt}, {SIGHUP, on_signal_at_prompt},
+	{SIGTSTP, SIG_IGN}, /* stopped, we would leave a terminal that shows nothing */
+};
 
 /* One line, read byte by byte into locked memory (no stdio buffer ever holds it). */
 static int read_line(int fd, struct secret **ret_line)
@@ -159,14 +184,18 @@ static int read_line(int fd, struct secret **ret_line)
 
 static int ask(int fd, const char *prompt, struct secret **ret_line)
 {
+	struct sigaction before[ARRAY_SIZE(prompt_signals)];
 	struct termios silent;
 	int r;
 
 	if (tcgetattr(fd, &terminal_before) < 0)
 		return -errno;
 	terminal = fd;
-	signal(SIGINT, on_interrupt_at_prompt);
-	signal(SIGTERM, on_interrupt_at_prompt);
+	for (size_t i = 0; i < ARRAY_SIZE(prompt_signals); i++) {
+		const struct sigaction action = {.sa_handler = prompt_signals[i].handler};
+
+		(void)sigaction(prompt_signals[i].number, &action, &before[i]);
+	}
 	silent = terminal_before;
 	silent.c_lflag &= (tcflag_t) ~(ECHO);
 	silent.c_lflag |= ECHONL;
@@ -177,8 +206,8 @@ static int ask(int fd, const char *prompt, struct secret **ret_line)
 	if (r >= 0)
 		r = read_line(fd, ret_line);
 	restore_terminal();
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	for (size_t i = 0; i < ARRAY_SIZE(prompt_signals); i++)
+		(void)sigaction(prompt_signals[i].number, &before[i], NULL);
 	return r;
 }
 
@@ -196,6 +225,9 @@ static int ask_terminal(const char *prompt, bool confirm, struct secret **ret_pa
 			"(\"-\" is standard input)");
 	snprintf(line, sizeof(line), "%s: ", prompt);
 	r = ask(fd, line, &first);
+	if (r >= 0 && secret_size(first) == 0)
+		return problem_set(reterr_problem, -EINVAL,
+			"no passphrase was given; an empty one protects nothing");
 	if (r >= 0 && confirm) {
 		snprintf(line, sizeof(line), "%s, again: ", prompt);
 		r = ask(fd, line, &second);

@@ -42,7 +42,14 @@ int cli_fail(const struct problem *problem, int error);
 int cli_usage_error(const struct cli_verb *verb, const char *format, ...) format_printf(2, 3);
 void cli_warn(const char *format, ...) format_printf(1, 2);
 
+/*
+ * Text from outside (a path, a job's id, a serial number) as it may stand on a terminal: the text
+ * itself, or with what would steer a terminal as \xNN.  Valid until the fourth call from now.
+ */
+const char *cli_shown(const char *text);
+
 void cli_add_u64(struct json_object *object, const char *key, uint64_t value);
+/* JSON is UTF-8: text that is not is added as cli_shown() shows it. */
 void cli_add_string(struct json_object *object, const char *key, const char *value);
 void cli_add_bool(struct json_object *object, const char *key, bool value);
 /* A new object with its "schema": "spoolguard.NAME/1". */

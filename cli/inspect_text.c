@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "cli/cli.h"
 #include "cli/inspect_print.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -134,7 +135,7 @@ static void print_findings(const struct inspect_report *report)
 	if (report->finding_count == INSPECT_FINDINGS_MAX)
 		printf("             (no more are listed)\n");
 	for (size_t i = 0; i < report->reason_count; i++)
-		printf("CANNOT TELL  %s\n", report->reasons[i].text);
+		printf("CANNOT TELL  %s\n", cli_shown(report->reasons[i].text));
 }
 
 static void print_example(const struct inspect_example *example)
@@ -191,7 +192,7 @@ void inspect_print_text(
 	};
 	char size[SIZE_BYTES];
 
-	printf("%s: %s\n", path, verdicts[inspect_verdict_of(report)]);
+	printf("%s: %s\n", cli_shown(path), verdicts[inspect_verdict_of(report)]);
 	printf("medium       %s\n", size_of(report->medium_bytes, size));
 	print_header(report);
 	print_map(report);

@@ -79,9 +79,10 @@ static void print_text(const struct job_receipt *receipt)
 
 	printf("job %s %s: %zu of %zu files erased and removed, %s in %" PRIu64 " extents, %" PRIu64
 	       " ms\n",
-		receipt->id, receipt->retired ? "retired" : "NOT RETIRED", receipt->removed_files,
-		receipt->files, bytes_format_size(receipt->bytes, size, sizeof(size)),
-		receipt->extents, receipt->took_ms);
+		cli_shown(receipt->id), receipt->retired ? "retired" : "NOT RETIRED",
+		receipt->removed_files, receipt->files,
+		bytes_format_size(receipt->bytes, size, sizeof(size)), receipt->extents,
+		receipt->took_ms);
 	printf("  %s, %" PRIu32 " passes, read-back %s: blocks requested %" PRIu64
 	       ", written %" PRIu64 ", durable %" PRIu64 ", verified %" PRIu64,
 		receipt->scheme, total->passes, receipt->verify, total->requested_blocks,

@@ -129,7 +129,7 @@ static void print_target(const struct overwrite_job *job)
 {
 	char size[32], words[MEDIUM_TEXT_BYTES];
 
-	printf("%s: %s of %s\n", job->request.path,
+	printf("%s: %s of %s\n", cli_shown(job->request.path),
 		job->checked.kind == GUARD_DEVICE ? "device" : "file",
 		size_text(job->checked.bytes, size));
 	if (job->checked.kind == GUARD_DEVICE)
@@ -248,7 +248,7 @@ void overwrite_print_plan(const struct overwrite_job *job)
 	print_scheme(job);
 	printf("nothing was done; %s would be overwritten", size_text(job->area_bytes, size));
 	if (job->checked.kind == GUARD_DEVICE)
-		printf(" with --confirm %s", job->identity.serial);
+		printf(" with --confirm %s", cli_shown(job->identity.serial));
 	putchar('\n');
 }
 

@@ -41,6 +41,13 @@ static void print_help(FILE *to)
 		    "Exit codes: 0 yes or done, 1 no or failed, 2 usage, 3 cannot tell.\n");
 }
 
+static int no_such_verb(const char *name)
+{
+	fprintf(stderr, "spoolguard: there is no verb \"%s\"; \"spoolguard help\" lists them\n",
+		cli_shown(name));
+	return CLI_USAGE;
+}
+
 static int help(int argc, char **argv)
 {
 	const struct cli_verb *verb;
@@ -50,12 +57,8 @@ static int help(int argc, char **argv)
 		return CLI_YES;
 	}
 	verb = find(argv[1]);
-	if (!verb) {
-		fprintf(stderr,
-			"spoolguard: there is no verb \"%s\"; \"spoolguard help\" lists them\n",
-			argv[1]);
-		return CLI_USAGE;
-	}
+	if (!verb)
+		return no_such_verb(argv[1]);
 	fputs(verb->usage, stdout);
 	return CLI_YES;
 }
@@ -77,12 +80,8 @@ int main(int argc, char **argv)
 	}
 
 	verb = find(argv[1]);
-	if (!verb) {
-		fprintf(stderr,
-			"spoolguard: there is no verb \"%s\"; \"spoolguard help\" lists them\n",
-			argv[1]);
-		return CLI_USAGE;
-	}
+	if (!verb)
+		return no_such_verb(argv[1]);
 	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			fputs(verb->usage, stdout);

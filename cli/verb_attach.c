@@ -112,7 +112,7 @@ static void print(const struct arguments *arguments, const struct runtime_state 
 	}
 	printf("device %s\n", state->device);
 	if (state->mount[0])
-		printf("mount  %s\n", state->mount);
+		printf("mount  %s\n", cli_shown(state->mount));
 	if (!options->managed)
 		printf("This volume has no residue map: it is served as encryption only, nothing "
 		       "that is freed is overwritten.\n");

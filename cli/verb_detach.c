@@ -126,17 +126,22 @@ static int detach_all(void)
 
 static int run(int argc, char **argv)
 {
+	struct problem problem = {""};
 	struct runtime_state state;
+	int r;
 
 	if (argc != 2 || (argv[1][0] == '-' && strcmp(argv[1], "--all") != 0))
 		return cli_usage_error(&cli_verb_detach, "name one volume, or --all");
+	r = volumes_check_allowed(&problem);
+	if (r < 0)
+		return cli_fail(&problem, r);
 	if (strcmp(argv[1], "--all") == 0)
 		return detach_all();
-	if (runtime_find(argv[1], &state) < 0) {
-		fprintf(stderr,
-			"spoolguard: %s is not attached; \"spoolguard status\" lists what is\n",
+	r = runtime_find(argv[1], &state);
+	if (r < 0) {
+		problem_set(&problem, r, "%s is not attached; \"spoolguard status\" lists what is",
 			argv[1]);
-		return CLI_NO;
+		return cli_fail(&problem, r);
 	}
 	return detach_one(&state);
 }

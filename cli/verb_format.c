@@ -179,7 +179,8 @@ static void print(const struct arguments *arguments, const struct volume_format_
 		cli_print_json(object);
 		return;
 	}
-	printf("%s is an encrypted spool: %s for data on %s, room to grow to %s\n", arguments->path,
+	printf("%s is an encrypted spool: %s for data on %s, room to grow to %s\n",
+		cli_shown(arguments->path),
 		bytes_format_size(report->data_bytes, data, sizeof(data)),
 		bytes_format_size(report->medium_bytes, medium, sizeof(medium)),
 		bytes_format_size(report->max_data_bytes, most, sizeof(most)));

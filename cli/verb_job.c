@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 
 #define WAIT_MS_DEFAULT 60000u
 #define RETRY_MS	100u
+#define TIMEOUT_S_MAX	1000000u
 
 struct arguments {
 	const char *id;
@@ -62,6 +64,7 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct prob
 	};
 	uint64_t timeout_ms = WAIT_MS_DEFAULT;
 	int option, r = 0;
+	char *end;
 
 	if (argc < 2 || strcmp(argv[1], "complete") != 0)
 		return cli_usage_error(&cli_verb_job, "the one action is \"complete\"");
@@ -80,7 +83,12 @@ static int parse(int argc, char **argv, struct arguments *arguments, struct prob
 			arguments->wait_ms = 1;
 			break;
 		case 't':
-			timeout_ms = strtoull(optarg, NULL, 10) * 1000;
+			timeout_ms = strtoull(optarg, &end, 10) * 1000;
+			if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' ||
+				timeout_ms / 1000 > TIMEOUT_S_MAX)
+				return cli_usage_error(&cli_verb_job,
+					"--timeout: \"%s\" is no number of seconds up to %u",
+					optarg, TIMEOUT_S_MAX);
 			break;
 		case 'j':
 			arguments->json = true;
@@ -150,6 +158,8 @@ static int open_work(struct work *work, struct problem *problem)
 			work->state.path);
 	if (r >= 0)
 		r = volumes_connect(&work->state, &work->client, problem);
+	if (r >= 0)
+		r = volumes_check_managed(&work->state, work->client, "retiring a job", problem);
 	if (r < 0)
 		return r;
 	work->port = volume_port(work->client);
@@ -189,7 +199,8 @@ static int retire(struct work *work, struct problem *problem)
 static int report(const struct work *work, struct json_object *status)
 {
 	const struct job_list *list = &work->arguments->list;
-	uint64_t owed = volumes_status_u64(status, "residue");
+	uint64_t owed =
+		volumes_status_u64(status, "residue") + volumes_status_u64(status, "suspect");
 	char medium[MEDIUM_TEXT_BYTES];
 	bool all = true;
 
@@ -234,23 +245,31 @@ static int report(const struct work *work, struct json_object *status)
 
 static int complete(struct work *work)
 {
-	struct json_object *status = NULL;
+	struct json_object *status = NULL, *after;
 	struct problem problem = {""};
 	int r, code;
 
 	r = open_work(work, &problem);
+	if (r >= 0) /* before anything is done: a receipt names scheme and read-back */
+		r = client_status(work->client, &status);
 	if (r < 0)
 		return cli_fail(&problem, r);
 	raise_descriptor_limit();
+	/* Between taking a lease and saying that no signal is wanted somebody may open the file. */
+	(void)signal(SIGIO, SIG_IGN);
 	r = retire(work, &problem);
-	if (r < 0)
+	if (r < 0) {
+		json_object_put(status);
 		return cli_fail(&problem, r);
+	}
 	r = barrier_run(&work->port, work->mount_fd, false, &work->barrier, &problem);
 	work->barrier_passed = r >= 0;
 	if (r < 0)
 		cli_fail(&problem, r);
-	if (client_status(work->client, &status) < 0)
-		status = json_object_new_object();
+	if (client_status(work->client, &after) >= 0) {
+		json_object_put(status);
+		status = after;
+	}
 	code = report(work, status);
 	json_object_put(status);
 	return code;

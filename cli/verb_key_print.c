@@ -9,23 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, json_object_new_string(text));
-}
-
-static void add_number(struct json_object *object, const char *key, uint64_t number)
-{
-	json_object_object_add(object, key, json_object_new_uint64(number));
-}
-
 static struct json_object *begin_json(const struct key_arguments *arguments, const char *action)
 {
 	struct json_object *object = json_object_new_object();
 
-	add_text(object, "schema", "spoolguard.key/1");
-	add_text(object, "action", action);
-	add_text(object, "path", arguments->path);
+	cli_add_string(object, "schema", "spoolguard.key/1");
+	cli_add_string(object, "action", action);
+	cli_add_string(object, "path", arguments->path);
 	return object;
 }
 
@@ -38,14 +28,14 @@ static void add_token(struct json_object *object, const struct keystore *keystor
 	keystore_get_token(keystore, &token);
 	if (token.present) {
 		described = json_object_new_object();
-		add_text(described, "type", "spoolguard");
-		add_number(described, "version", (uint64_t)token.version);
-		add_text(described, "scheme", token.scheme);
-		add_text(described, "profile", profile_name(token.profile));
+		cli_add_string(described, "type", "spoolguard");
+		cli_add_u64(described, "version", (uint64_t)token.version);
+		cli_add_string(described, "scheme", token.scheme);
+		cli_add_string(described, "profile", profile_name(token.profile));
 		json_object_object_add(
 			described, "filled_before", json_object_new_boolean(token.filled_before));
-		add_number(described, "backups", token.backups);
-		add_number(described, "key_generation", token.key_generation);
+		cli_add_u64(described, "backups", token.backups);
+		cli_add_u64(described, "key_generation", token.key_generation);
 	}
 	json_object_object_add(object, "token", described);
 	json_object_object_add(object, "token_removed",
@@ -58,12 +48,12 @@ static struct json_object *describe_slot(const struct keystore_slot *slot)
 {
 	struct json_object *object = json_object_new_object();
 
-	add_number(object, "slot", (uint64_t)slot->number);
+	cli_add_u64(object, "slot", (uint64_t)slot->number);
 	json_object_object_add(object, "opens_volume", json_object_new_boolean(slot->bound));
-	add_text(object, "kdf", slot->kdf);
-	add_number(object, "iterations", slot->iterations);
-	add_number(object, "memory_kib", slot->memory_kib);
-	add_number(object, "parallel", slot->parallel);
+	cli_add_string(object, "kdf", slot->kdf);
+	cli_add_u64(object, "iterations", slot->iterations);
+	cli_add_u64(object, "memory_kib", slot->memory_kib);
+	cli_add_u64(object, "parallel", slot->parallel);
 	json_object_object_add(
 		object, "token", slot->token[0] ? json_object_new_string(slot->token) : NULL);
 	return object;
@@ -77,7 +67,7 @@ static int print_list_json(const struct key_arguments *arguments, const struct k
 
 	for (size_t i = 0; i < count; i++)
 		json_object_array_add(list, describe_slot(&slots[i]));
-	add_text(object, "uuid", keystore_uuid(keystore));
+	cli_add_string(object, "uuid", keystore_uuid(keystore));
 	json_object_object_add(object, "slots", list);
 	add_token(object, keystore);
 	cli_print_json(object);
@@ -150,7 +140,7 @@ int key_print_slot(const struct key_arguments *arguments, const struct keystore 
 
 	if (arguments->json) {
 		object = begin_json(arguments, action);
-		add_number(object, "slot", (uint64_t)slot);
+		cli_add_u64(object, "slot", (uint64_t)slot);
 		add_token(object, keystore);
 		cli_print_json(object);
 	} else if (strcmp(action, "remove") == 0) {
@@ -171,15 +161,15 @@ int key_print_backup(const struct key_arguments *arguments, const struct keystor
 	keystore_get_token(keystore, &token);
 	if (arguments->json) {
 		object = begin_json(arguments, "backup");
-		add_text(object, "file", arguments->backup_file);
+		cli_add_string(object, "file", arguments->backup_file);
 		add_token(object, keystore);
 		cli_print_json(object);
 	} else if (token.present) {
 		printf("header backed up to %s (backup %" PRIu32 " of this volume, and recorded in "
 		       "it)\n",
-			arguments->backup_file, token.backups);
+			cli_shown(arguments->backup_file), token.backups);
 	} else {
-		printf("header backed up to %s\n", arguments->backup_file);
+		printf("header backed up to %s\n", cli_shown(arguments->backup_file));
 	}
 	if (!token.present)
 		cli_warn("%s has no spoolguard token: this backup is recorded nowhere",
@@ -193,10 +183,11 @@ int key_print_restore(const struct key_arguments *arguments)
 
 	if (arguments->json) {
 		object = begin_json(arguments, "restore");
-		add_text(object, "file", arguments->backup_file);
+		cli_add_string(object, "file", arguments->backup_file);
 		cli_print_json(object);
 	} else {
-		printf("header of %s restored from %s\n", arguments->path, arguments->backup_file);
+		printf("header of %s restored from %s\n", cli_shown(arguments->path),
+			cli_shown(arguments->backup_file));
 	}
 	return CLI_YES;
 }

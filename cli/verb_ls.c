@@ -45,14 +45,6 @@ static void print_json(const struct ls *ls, const struct inprocess_entry *entry)
 	json_object_array_add(ls->list, object);
 }
 
-/* A name is outside data: what would steer a terminal is shown as "?". */
-static void print_name(const char *name)
-{
-	for (; *name; name++)
-		putchar((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name);
-	putchar('\n');
-}
-
 static void show(void *context, const struct inprocess_entry *entry)
 {
 	const struct ls *ls = context;
@@ -66,7 +58,7 @@ static void show(void *context, const struct inprocess_entry *entry)
 		printf("%c%03o %2" PRIu32 " %6" PRIu32 " %12" PRIu64 " %s ",
 			type_of(entry->mode)[0], entry->mode & 0777, entry->links, entry->uid,
 			entry->bytes, clock_rfc3339(entry->modified_wall_s, when));
-	print_name(entry->name);
+	puts(cli_shown(entry->name));
 }
 
 static int list_it(struct ls *ls, bool json)

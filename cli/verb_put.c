@@ -56,8 +56,8 @@ static void print(const struct put *put, const struct inprocess_put_report *repo
 	struct json_object *object;
 
 	if (!put->json) {
-		printf("%s: %" PRIu64 " bytes, %" PRIu64 " blocks\n", put->name, report->bytes,
-			report->data_blocks);
+		printf("%s: %" PRIu64 " bytes, %" PRIu64 " blocks\n", cli_shown(put->name),
+			report->bytes, report->data_blocks);
 		return;
 	}
 	object = cli_json("put");

@@ -179,6 +179,9 @@ static int grow_attached(const struct arguments *arguments, struct runtime_state
 	_cleanup_(client_freep) struct client *client = NULL;
 	int r;
 
+	if (state->read_only)
+		return problem_set(problem, -EROFS,
+			"%s is attached read-only; attach it for writing", state->path);
 	r = volumes_connect(state, &client, problem);
 	if (r >= 0)
 		r = grow_volume(arguments, state, client, ret_blocks, problem);
@@ -242,7 +245,7 @@ static int run(int argc, char **argv)
 		cli_print_json(object);
 		return CLI_YES;
 	}
-	printf("%s holds %s for data now\n", state.path,
+	printf("%s holds %s for data now\n", cli_shown(state.path),
 		bytes_format_size(blocks * BLOCK_BYTES, size, sizeof(size)));
 	return CLI_YES;
 }

@@ -74,9 +74,9 @@ static void print_text(
 	struct json_object *caveats = json_object_object_get(status, "not_approved");
 	char medium[MEDIUM_TEXT_BYTES];
 
-	printf("%s: attached as %s (FUSE and loop)%s%s%s\n", state->path,
+	printf("%s: attached as %s (FUSE and loop)%s%s%s\n", cli_shown(state->path),
 		state->device[0] ? state->device : "(no device yet)",
-		state->mount[0] ? ", mounted at " : "", state->mount,
+		state->mount[0] ? ", mounted at " : "", cli_shown(state->mount),
 		state->read_only ? ", read-only" : "");
 	if (json_object_get_boolean(json_object_object_get(status, "managed")))
 		print_map(status);
@@ -166,7 +166,7 @@ static int show_detached(const char *path, bool json)
 		cli_print_json(object);
 		return CLI_CANNOT_TELL;
 	}
-	printf("%s: not attached (LUKS2 %s)\n", path, keystore_uuid(keystore));
+	printf("%s: not attached (LUKS2 %s)\n", cli_shown(path), keystore_uuid(keystore));
 	if (token.present)
 		printf("  scheme %s, profile %s; what it owes is known when it is attached\n",
 			token.scheme, profile_name(token.profile));
@@ -218,8 +218,10 @@ static int show_one(const char *path, bool json)
 
 static int run(int argc, char **argv)
 {
+	struct problem problem = {""};
 	const char *path = NULL;
 	bool json = false;
+	int r;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0)
@@ -229,6 +231,11 @@ static int run(int argc, char **argv)
 				&cli_verb_status, "name one volume, or none for all attached ones");
 		else
 			path = argv[i];
+	}
+	r = volumes_check_allowed(&problem);
+	if (r < 0) {
+		cli_fail(&problem, r);
+		return CLI_CANNOT_TELL;
 	}
 	return path ? show_one(path, json) : show_all(json);
 }

@@ -87,6 +87,9 @@ static int sweep(const struct runtime_state *state, struct client *client,
 	if (state->read_only)
 		return problem_set(problem, -EROFS,
 			"%s is attached read-only; attach it for writing", state->path);
+	r = volumes_check_managed(state, client, "a sweep", problem);
+	if (r < 0)
+		return r;
 	start_watching(&watcher, state);
 	if (state->mount[0]) {
 		fd = open(state->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -95,9 +98,8 @@ static int sweep(const struct runtime_state *state, struct client *client,
 	} else {
 		r = port.barrier(port.context, true, &report->epoch);
 		if (r < 0)
-			problem_set(problem, r, "%s cannot be swept: %s", state->path,
-				r == -EOPNOTSUPP ? "it has no residue map (encryption only)"
-						 : strerror(-r));
+			problem_set(
+				problem, r, "%s cannot be swept: %s", state->path, strerror(-r));
 	}
 	stop_watching(&watcher);
 	return r;
@@ -125,8 +127,8 @@ static void print(const struct runtime_state *state, const struct barrier_report
 		cli_print_json(object);
 		return;
 	}
-	printf("%s swept in %" PRIu64 " ms: what was owed when it began is paid\n", state->path,
-		took_ms);
+	printf("%s swept in %" PRIu64 " ms: what was owed when it began is paid\n",
+		cli_shown(state->path), took_ms);
 	if (!state->mount[0])
 		printf("  nothing is mounted: what its file system has freed is not known here\n");
 	else if (report->led)

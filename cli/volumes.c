@@ -29,6 +29,37 @@ static int device_of(const char *file, dev_t *ret_device)
 	return 0;
 }
 
+int volumes_check_allowed(struct problem *reterr_problem)
+{
+	struct runtime_state ignored;
+
+	if (runtime_at(0, &ignored) != -EACCES)
+		return 0;
+	return problem_set(reterr_problem, -EACCES,
+		"attached volumes are for root alone (their control sockets, and the calls that "
+		"empty free space and journal); run as root");
+}
+
+int volumes_check_managed(const struct runtime_state *state, struct client *client,
+	const char *what, struct problem *reterr_problem)
+{
+	struct json_object *status;
+	bool managed;
+	int r = client_status(client, &status);
+
+	if (r < 0)
+		return problem_set(reterr_problem, r, "the process that serves %s: %s", state->path,
+			strerror(-r));
+	managed = json_object_get_boolean(json_object_object_get(status, "managed"));
+	json_object_put(status);
+	if (managed)
+		return 0;
+	return problem_set(reterr_problem, -EOPNOTSUPP,
+		"%s has no residue map: it is served as encryption only, and %s is not to be had; "
+		"a volume made by \"spoolguard format\" has one",
+		state->path, what);
+}
+
 int volumes_find_by_file(
 	const char *file, struct runtime_state *ret_state, struct problem *reterr_problem)
 {
@@ -37,6 +68,9 @@ int volumes_find_by_file(
 	dev_t device = 0;
 	int r;
 
+	r = volumes_check_allowed(reterr_problem);
+	if (r < 0)
+		return r;
 	r = device_of(file, &device);
 	if (r < 0)
 		return problem_set(reterr_problem, r, "%s: %s", file, strerror(-r));
@@ -54,8 +88,11 @@ int volumes_find_by_file(
 int volumes_find_by_medium(
 	const char *path, struct runtime_state *ret_state, struct problem *reterr_problem)
 {
-	int r = runtime_find(path, ret_state);
+	int r = volumes_check_allowed(reterr_problem);
 
+	if (r < 0)
+		return r;
+	r = runtime_find(path, ret_state);
 	if (r >= 0)
 		return 0;
 	if (r == -ENOENT && access(path, F_OK) == 0)

@@ -18,6 +18,13 @@ must_check int volumes_find_by_file(
 must_check int volumes_find_by_medium(
 	const char *path, struct runtime_state *ret_state, struct problem *reterr_problem);
 
+/* May this user know what is attached?  -EACCES. */
+must_check int volumes_check_allowed(struct problem *reterr_problem);
+
+/* -EOPNOTSUPP: it is served as encryption only, and what ("retiring a job") needs a map. */
+must_check int volumes_check_managed(const struct runtime_state *state, struct client *client,
+	const char *what, struct problem *reterr_problem);
+
 /* Its process.  -ESRCH: it is gone. */
 must_check int volumes_connect(const struct runtime_state *state, struct client **ret_client,
 	struct problem *reterr_problem);

@@ -12,7 +12,8 @@
 #include "base/extent.h"
 #include "base/problem.h"
 
-#define FILE_EXTENTS_MAX (1u << 20) /* a file in more pieces is refused */
+/* A file in more pieces is refused: one watch takes no more (EXTENTS_MAX of volume/control.c). */
+#define FILE_EXTENTS_MAX (1u << 17)
 
 /*
  * The file's data is synced first.  name is for the problem's words only.

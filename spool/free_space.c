@@ -74,6 +74,12 @@ static int trim(int fd, uint64_t minimum_bytes, uint64_t *ret_bytes)
 	return 0;
 }
 
+/* No such call (Linux < 5.14), no such flag, no journal: said in the report.  Else it failed. */
+static bool has_no_checkpoint(int error)
+{
+	return error == ENOTTY || error == EOPNOTSUPP || error == EINVAL || error == ENODEV;
+}
+
 int free_space_hand_back(
 	int mount_fd, struct free_space_report *ret_report, struct problem *reterr_problem)
 {
@@ -86,6 +92,10 @@ int free_space_hand_back(
 		return problem_set(reterr_problem, -errno,
 			"the spool's file system cannot be synced: %s", strerror(errno));
 	report.journal_discarded = ioctl(mount_fd, CHECKPOINT_IOCTL, &flags) == 0;
+	if (!report.journal_discarded && !has_no_checkpoint(errno))
+		return problem_set(reterr_problem, -errno,
+			"the spool's journal cannot be emptied: %s; see the kernel's log",
+			strerror(errno));
 	r = trim(mount_fd, GROUP_BYTES, &ignored);
 	if (r < 0 && r != -EINVAL) /* smaller than one group: there is nothing to reset */
 		return problem_set(reterr_problem, r,

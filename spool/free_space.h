@@ -21,7 +21,8 @@
 #include <stdint.h>
 
 struct free_space_report {
-	bool journal_discarded;	   /* false: no journal, or a kernel older than 5.14 */
+	bool journal_discarded;	   /* false: no journal, or a kernel older than 5.14; a
+				      journal that cannot be emptied is an error */
 	uint64_t trimmed_bytes;	   /* as the file system counts */
 	uint64_t unreached_blocks; /* free, but held as preallocation: not handed back */
 };

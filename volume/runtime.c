@@ -194,7 +194,7 @@ int runtime_at(size_t index, struct runtime_state *ret_state)
 {
 	struct dirent **entries = NULL;
 	int count = scandir(directory(), &entries, NULL, alphasort);
-	int r = -ENOENT;
+	int r = count < 0 && errno == EACCES ? -EACCES : -ENOENT;
 	size_t found = 0;
 
 	for (int i = 0; i < count; i++) {
@@ -246,5 +246,5 @@ int runtime_find(const char *path, struct runtime_state *ret_state)
 			return 0;
 		}
 	}
-	return seen < 0 ? seen : r;
+	return r == -EACCES || seen == 0 ? r : seen;
 }

@@ -37,9 +37,9 @@ must_check int runtime_save(const struct runtime_state *state, struct problem *r
 must_check int runtime_load(const char *uuid, struct runtime_state *ret_state);
 void runtime_remove(const char *uuid);
 
-/* By the path of the medium (any name of it).  -ENOENT: it is not attached. */
+/* By the path of the medium (any name of it).  -ENOENT: it is not attached; -EACCES. */
 must_check int runtime_find(const char *path, struct runtime_state *ret_state);
-/* The index-th volume in order of its name.  -ENOENT past the last. */
+/* The index-th volume in order of its name.  -ENOENT past the last; -EACCES: not for us to see. */
 must_check int runtime_at(size_t index, struct runtime_state *ret_state);
 
 #endif

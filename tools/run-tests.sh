@@ -10,7 +10,7 @@
 #   SANITIZERS  unit tests in such a build: "thread", "address,undefined"
 #
 # A test passes with exit code 0 and is skipped with 77 (its last line says why).  It runs under
-# a time limit: 120 s, or what a line "Time limit: N s" among its first forty says.  A script
+# a time limit: 120 s (where everything is slower, twice that), or what a line "Time limit: N s" among its first forty says.  A script
 # that has "Runs alone." there has the machine for itself; a unit test that has
 # "Not under qemu-user: REASON" is skipped there with the reason.
 #
@@ -57,6 +57,10 @@ left_behind() {
 	done
 }
 clean_up() {
+	local running
+	running=$(jobs -rp)
+	# shellcheck disable=SC2086 # a list of numbers
+	[ -z "$running" ] || { kill $running; wait; }
 	left_behind >/dev/null
 	chattr -R -f -i "$SPOOLGUARD_CONFINE"
 	rm -rf "$SPOOLGUARD_CONFINE"
@@ -73,12 +77,17 @@ report() { # report VERDICT SECONDS LABEL NOTE [LOG]: one write, so that lines d
 }
 
 run() { # run LABEL LIMIT-SECONDS COMMAND...
-	local label=$1 limit=$2 log start code took
+	local label=$1 limit=$2 log start code took program
 	shift 2
 	log=$logs/$(tr -c 'A-Za-z0-9._-' _ <<< "$label").log
 	start=$EPOCHREALTIME
-	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null
+	# It has a process group of its own: if we are ended, it has to be told.
+	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null &
+	program=$!
+	trap 'kill $program; wait $program; exit 130' INT TERM
+	wait $program
 	code=$?
+	trap 'exit 130' INT TERM
 	took=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {print b - a}')
 	case $code in
 	0) report pass "$took" "$label" '' ;;
@@ -159,7 +168,7 @@ run_unit() { # run_unit WAY SOURCE
 		export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 		export TSAN_OPTIONS=second_deadlock_stack=1
 		[[ $way == *thread* ]] && before=("${no_aslr[@]}")
-		CK_TIMEOUT_MULTIPLIER=15
+		CK_TIMEOUT_MULTIPLIER=15 limit=$((limit * 2))
 		;;
 	esac
 	if [ ! -x "$program" ]; then

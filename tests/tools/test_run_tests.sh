@@ -81,6 +81,17 @@ if [ "$(id -u)" = 0 ] && mkdir "$tree/probe" && mount -t tmpfs none "$tree/probe
 	closes '3 passed, 1 failed, 0 skipped'
 	says 'still mounted: .*/left'
 fi
+
+rm -f "$tree"/tests/e2e/*.sh
+script e2e/long.sh <<< 'echo $$ > long.pid; touch "$TMPDIR/litter"; sleep 60'
+sed -i 's/^\t@false/\t@true/' "$tree/Makefile"
+for signal in TERM INT; do
+	rm -f "$tree/long.pid"
+	(cd "$tree" && MAKE="make" exec timeout -s $signal 2 tools/run-tests.sh e2e) >"$tree/said" 2>&1
+	[ -s "$tree/long.pid" ] || fail "the long test did not begin"
+	! kill -0 "$(cat "$tree/long.pid")" 2>/dev/null || fail "ended by $signal, the runner leaves a test running"
+done
+
 leftover=$(grep -o '/var/tmp/spoolguard-test\.[0-9]*' "$tree/said" | head -n 1)
 [ -z "$leftover" ] || [ ! -e "$leftover" ] || fail "$leftover is still there"
 exit $failed

@@ -7,9 +7,8 @@
  */
 #include "base/io.h"
 #include "blockdev/guard_impl.h"
-#include "blockdev/lock_holder.h"
+#include "blockdev/holder.h"
 #include "blockdev/mount_table.h"
-#include "blockdev/open_holder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -104,13 +103,13 @@ static int check_loops(const struct use *use)
 static int check_locks(const struct use *use, int fd, bool destroy)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	char holder[LOCK_HOLDER_BYTES];
+	char holder[HOLDER_BYTES];
 
 	if (fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK)
 		return problem_set(use->reterr_problem, -EBUSY,
 			"%s is in use by %s (attached already?); detach it or end that program "
 			"first",
-			use->path, lock_holder_name(fd, holder));
+			use->path, holder_of_lock(fd, holder));
 	if (!destroy)
 		return 0;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -123,9 +122,9 @@ static int check_locks(const struct use *use, int fd, bool destroy)
 
 static int refuse_open(const struct use *use, const struct stat *st, bool writers_only)
 {
-	char holder[OPEN_HOLDER_BYTES];
+	char holder[HOLDER_BYTES];
 
-	if (open_holder_find(st, writers_only, holder))
+	if (holder_find(st, writers_only, holder))
 		return problem_set(use->reterr_problem, -EBUSY,
 			"%s is in use: %s has it open; end that program first", use->path, holder);
 	return 0;

@@ -2,7 +2,7 @@
 #include "blockdev/raw.h"
 #include "base/io.h"
 #include "blockdev/blockdev_impl.h"
-#include "blockdev/lock_holder.h"
+#include "blockdev/holder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -246,7 +246,7 @@ static int open_direct_or_not(
 static int lock(const char *path, int fd, bool shared, struct problem *reterr_problem)
 {
 	struct flock whole = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
-	char holder[LOCK_HOLDER_BYTES];
+	char holder[HOLDER_BYTES];
 
 	if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
 		return 0;
@@ -256,7 +256,7 @@ static int lock(const char *path, int fd, bool shared, struct problem *reterr_pr
 			strerror(errno));
 	return problem_set(reterr_problem, -EBUSY,
 		"%s is in use by %s (attached already?); detach it or end that program first", path,
-		lock_holder_name(fd, holder));
+		holder_of_lock(fd, holder));
 }
 
 static int size_of(int fd, mode_t mode, uint64_t *ret_bytes)

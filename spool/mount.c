@@ -2,7 +2,7 @@
 #include "spool/mount.h"
 #include "base/io.h"
 #include "spool/free_space.h"
-#include "spool/holder.h"
+#include "blockdev/holder.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

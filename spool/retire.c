@@ -2,7 +2,7 @@
 #include "spool/retire.h"
 #include "base/io.h"
 #include "spool/file_extents.h"
-#include "spool/holder.h"
+#include "blockdev/holder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

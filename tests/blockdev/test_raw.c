@@ -11,7 +11,7 @@
  */
 #include "base/bytes.h"
 #include "base/io.h"
-#include "blockdev/lock_holder.h"
+#include "blockdev/holder.h"
 #include "blockdev/raw.h"
 #include <check.h>
 #include <errno.h>
@@ -447,12 +447,12 @@ END_TEST
 START_TEST(a_file_that_nobody_locks_has_no_known_holder)
 {
 	_cleanup_close_ int fd = open(image, O_RDWR | O_CLOEXEC);
-	char holder[LOCK_HOLDER_BYTES];
+	char holder[HOLDER_BYTES];
 
-	ck_assert_str_eq(lock_holder_name(fd, holder), "another process");
-	ck_assert_str_eq(lock_holder_name(-1, holder), "another process");
+	ck_assert_str_eq(holder_of_lock(fd, holder), "another process");
+	ck_assert_str_eq(holder_of_lock(-1, holder), "another process");
 	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
-	ck_assert_ptr_nonnull(strstr(lock_holder_name(fd, holder), "test_raw (process "));
+	ck_assert_ptr_nonnull(strstr(holder_of_lock(fd, holder), "test_raw (process "));
 }
 END_TEST
 

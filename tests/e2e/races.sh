@@ -120,6 +120,18 @@ grep -q open "$mount/open" || fail "an open file was touched"
 "$sg" job complete --wait --id x "$mount/open" >/dev/null || fail "--wait did not wait"
 ok "--wait waits until the file is closed"
 
+python3 - "$mount/open" <<-'PY' &
+	import mmap, os, sys, time
+	f = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT); os.write(f, b"mapped"); m = mmap.mmap(f, 6); os.close(f)
+	time.sleep(30)
+PY
+mapper=$!
+pids+=("$mapper")
+sleep 0.5
+refuses 1 'open in python3' "$sg" job complete --id x "$mount/open"
+kill "$mapper"; wait "$mapper" 2>/dev/null
+"$sg" job complete --id x "$mount/open" >/dev/null || fail "a file that was mapped is not retired when it is let go"
+
 truncate -s 10M "$mount/sparse"
 echo "$mark sparse" | dd of="$mount/sparse" bs=1 seek=5000000 conv=notrunc status=none
 "$sg" job complete --id x --json "$mount/sparse" | jq -e '.result == "retired" and .written_blocks == 1' >/dev/null ||

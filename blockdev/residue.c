@@ -42,6 +42,30 @@ void residue_set_state(struct residue *residue, uint64_t block, enum block_state
 		page->dirty = true;
 }
 
+void residue_set_run(struct residue *residue, struct extent run, enum block_state state)
+{
+	struct page_info *page = page_of(residue, run.first);
+	enum block_state old = state_of(residue, run.first);
+	uint64_t first = run.first, end = extent_end(run);
+
+	assert(page == page_of(residue, end - 1));
+	if (old == state)
+		return;
+	if (first % 2 != 0)
+		residue_set_state(residue, first++, state);
+	if (first < end && end % 2 != 0)
+		residue_set_state(residue, --end, state);
+	if (first >= end)
+		return;
+	memset(residue->states + first / 2, (int)(state * 0x11u), (end - first) / 2);
+	page->counts[old] = (uint16_t)(page->counts[old] - (end - first));
+	page->counts[state] = (uint16_t)(page->counts[state] + (end - first));
+	residue->totals[old] -= end - first;
+	residue->totals[state] += end - first;
+	if (block_state_to_code(old) != block_state_to_code(state))
+		page->dirty = true;
+}
+
 uint64_t residue_run_of(const struct residue *residue, uint64_t block, uint64_t limit)
 {
 	enum block_state state = state_of(residue, block);
@@ -570,6 +594,16 @@ void residue_free_block(struct residue *residue, uint64_t block)
 	}
 }
 
+/* A trim of a whole file system frees what is mostly free already. */
+static bool page_has_data(const struct page_info *page)
+{
+	const uint16_t *counts = page->counts;
+
+	return counts[STATE_WRITTEN] + counts[STATE_FLUSHING] + counts[STATE_LIVE] +
+		       counts[STATE_UNKNOWN] + counts[STATE_UNKNOWN_CLEAN] >
+	       0;
+}
+
 int residue_discard(struct residue *residue, struct extent at)
 {
 	struct range_holder holder;
@@ -587,8 +621,12 @@ int residue_discard(struct residue *residue, struct extent at)
 		r = -ENOTRECOVERABLE;
 	} else {
 		residue_watches_hit(residue, at);
-		for (uint64_t b = at.first; b < extent_end(at); b++)
-			residue_free_block(residue, b);
+		for (uint64_t b = at.first; b < extent_end(at); b++) {
+			if (page_has_data(page_of(residue, b)))
+				residue_free_block(residue, b);
+			else
+				b = last_of_page(residue, b);
+		}
 	}
 	pthread_mutex_unlock(&residue->lock);
 	if (!mutant_is(MUTANT_NO_DRAIN_ON_DISCARD))

@@ -111,6 +111,11 @@ static inline struct page_info *page_of(struct residue *residue, uint64_t block)
 	return &residue->pages[block / blocks_per_page(residue)];
 }
 
+static inline uint64_t last_of_page(const struct residue *residue, uint64_t block)
+{
+	return block - block % blocks_per_page(residue) + blocks_per_page(residue) - 1;
+}
+
 static inline enum block_state state_of(const struct residue *residue, uint64_t block)
 {
 	return (enum block_state)((residue->states[block / 2] >> (block % 2 * 4)) & 0xf);
@@ -118,6 +123,9 @@ static inline enum block_state state_of(const struct residue *residue, uint64_t 
 
 /* Under lock.  Marks the page dirty if what would be recorded changes. */
 void residue_set_state(struct residue *residue, uint64_t block, enum block_state state);
+
+/* The same for a run within one page whose blocks all have the state of its first. */
+void residue_set_run(struct residue *residue, struct extent run, enum block_state state);
 
 /* Under lock and an exclusive range: the block is free from now on, if it held data. */
 void residue_free_block(struct residue *residue, uint64_t block);

@@ -203,10 +203,16 @@ int residue_reserve(struct residue *residue, uint64_t blocks)
 	residue->pages = infos;
 
 	memset(infos + residue->page_count, 0, (pages - residue->page_count) * sizeof(*infos));
-	for (uint64_t b = residue->blocks; b < blocks; b++) {
-		states[b / 2] =
-			(uint8_t)(states[b / 2] & (b % 2 ? 0x0f : 0xf0)); /* STATE_UNKNOWN */
-		infos[b / blocks_per_page(residue)].counts[STATE_UNKNOWN]++;
+	if (residue->blocks % 2 != 0) /* its neighbour's half of the byte stays */
+		states[residue->blocks / 2] &= 0x0f;
+	memset(states + (residue->blocks + 1) / 2, 0, blocks / 2 + 1 - (residue->blocks + 1) / 2);
+	for (uint64_t b = residue->blocks; b < blocks;) { /* all STATE_UNKNOWN, which is zero */
+		uint64_t page = b / blocks_per_page(residue);
+		uint64_t end = (page + 1) * blocks_per_page(residue);
+
+		end = end < blocks ? end : blocks;
+		infos[page].counts[STATE_UNKNOWN] += (uint16_t)(end - b);
+		b = end;
 	}
 	residue->totals[STATE_UNKNOWN] += blocks - residue->blocks;
 	residue->page_count = pages;
@@ -220,6 +226,23 @@ static uint64_t page_blocks(const struct residue *residue, uint64_t page)
 	uint64_t left = residue->blocks - first;
 
 	return left < blocks_per_page(residue) ? left : blocks_per_page(residue);
+}
+
+/* How far the code at entry i goes on, up to end: of most pages it is all. */
+static uint64_t run_of_codes(const uint8_t *body, uint64_t i, uint64_t end)
+{
+	unsigned int code = (body[i / 2] >> (i % 2 * 4)) & 0xf;
+	uint64_t at = i + 1;
+
+	while (at < end) {
+		if (at % 2 == 0 && at + 1 < end && body[at / 2] == code * 0x11u)
+			at += 2;
+		else if (((unsigned int)(body[at / 2] >> (at % 2 * 4)) & 0xf) == code)
+			at++;
+		else
+			break;
+	}
+	return at - i;
 }
 
 static int load_states(struct residue *residue, uint64_t page, struct residue_open_report *report)
@@ -240,9 +263,12 @@ static int load_states(struct residue *residue, uint64_t page, struct residue_op
 		info->dirty = true;
 		return 0;
 	}
-	for (uint64_t i = 0; i < page_blocks(residue, page); i++) {
+	for (uint64_t i = 0; i < page_blocks(residue, page);) {
+		uint64_t run = run_of_codes(loaded.body, i, page_blocks(residue, page));
+
 		if (block_state_from_code((loaded.body[i / 2] >> (i % 2 * 4)) & 0xf, &state))
-			residue_set_state(residue, first + i, state);
+			residue_set_run(residue, (struct extent){first + i, run}, state);
+		i += run;
 	}
 	info->dirty = false;
 	return 0;
@@ -332,9 +358,12 @@ int residue_settle_unknown(struct residue *residue)
 		return r;
 	pthread_mutex_lock(&residue->lock);
 	for (uint64_t b = 0; b < residue->blocks; b++) {
+		const struct page_info *page = page_of(residue, b);
 		enum block_state state = state_of(residue, b);
 
-		if (state == STATE_UNKNOWN || state == STATE_UNKNOWN_CLEAN)
+		if (page->counts[STATE_UNKNOWN] + page->counts[STATE_UNKNOWN_CLEAN] == 0)
+			b = last_of_page(residue, b);
+		else if (state == STATE_UNKNOWN || state == STATE_UNKNOWN_CLEAN)
 			residue_set_state(residue, b, STATE_LIVE);
 	}
 	pthread_mutex_unlock(&residue->lock);

@@ -64,9 +64,9 @@ static uint64_t count_unreached(int fd)
 	return st.f_bfree > allocatable ? st.f_bfree - allocatable : 0;
 }
 
-static int trim(int fd, uint64_t minimum_bytes, uint64_t *ret_bytes)
+static int trim(int fd, uint64_t bytes, uint64_t minimum_bytes, uint64_t *ret_bytes)
 {
-	struct fstrim_range range = {.start = 0, .len = UINT64_MAX, .minlen = minimum_bytes};
+	struct fstrim_range range = {.start = 0, .len = bytes, .minlen = minimum_bytes};
 
 	if (ioctl(fd, FITRIM, &range) < 0)
 		return -errno;
@@ -96,12 +96,13 @@ int free_space_hand_back(
 		return problem_set(reterr_problem, -errno,
 			"the spool's journal cannot be emptied: %s; see the kernel's log",
 			strerror(errno));
-	r = trim(mount_fd, GROUP_BYTES, &ignored);
+	/* ext4 remembers the last minlen of a trim of any range; its first group is enough. */
+	r = trim(mount_fd, GROUP_BYTES, GROUP_BYTES, &ignored);
 	if (r < 0 && r != -EINVAL) /* smaller than one group: there is nothing to reset */
 		return problem_set(reterr_problem, r,
 			"the spool's file system cannot hand back free blocks (FITRIM: %s)",
 			strerror(-r));
-	r = trim(mount_fd, 0, &report.trimmed_bytes);
+	r = trim(mount_fd, UINT64_MAX, 0, &report.trimmed_bytes);
 	if (r < 0)
 		return problem_set(reterr_problem, r,
 			"the spool's file system cannot hand back free blocks (FITRIM: %s)",

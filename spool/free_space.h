@@ -6,8 +6,8 @@
  *
  *   syncfs                        frees what is deleted
  *   EXT4_IOC_CHECKPOINT(discard)  the journal's copies of names and metadata (Linux 5.14)
- *   FITRIM, twice                 first with minlen of a whole block group, which makes
- *                                 the second, with minlen 0, look at every group again
+ *   FITRIM, twice                 first of one group, with minlen of a whole group, which
+ *                                 makes the second, with minlen 0, look at every group again
  *
  * When the last FITRIM returns, every block that it covered has been through the
  * volume's discard.  What it cannot reach (preallocation of open files, unwritten

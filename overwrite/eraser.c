@@ -16,6 +16,8 @@ struct eraser {
 	uint64_t epoch;
 	struct extent_list cleared;  /* logical blocks of the last run */
 	struct extent_list verified; /* ... and those read back */
+	struct extent_list refused;  /* of the last run: the old place keeps what it held */
+	struct extent_list refused_ever;
 };
 
 /* One batch on its way through the passes.  Runs and refused are blocks of the medium, the rest of
@@ -53,6 +55,8 @@ void eraser_free(struct eraser *eraser)
 	pass_buffers_free(eraser->buffers);
 	extent_list_done(&eraser->cleared);
 	extent_list_done(&eraser->verified);
+	extent_list_done(&eraser->refused);
+	extent_list_done(&eraser->refused_ever);
 	free(eraser);
 }
 
@@ -64,6 +68,11 @@ const struct extent_list *eraser_cleared(const struct eraser *eraser)
 const struct extent_list *eraser_verified(const struct eraser *eraser)
 {
 	return &eraser->verified;
+}
+
+const struct extent_list *eraser_refused(const struct eraser *eraser)
+{
+	return &eraser->refused_ever;
 }
 
 static void batch_done(struct batch *batch)
@@ -240,6 +249,10 @@ static int settle_refused(struct eraser *eraser, struct batch *batch, struct era
 	}
 	for (size_t i = 0; i < stuck.count && r >= 0; i++)
 		r = extent_list_remove(&batch->taken, stuck.items[i]);
+	if (r >= 0)
+		r = add_list(&eraser->refused, &stuck);
+	if (r >= 0)
+		r = add_list(&eraser->refused_ever, &stuck);
 	if (r < 0) { /* not all of the refused are out of "taken" yet */
 		extent_list_done(&stuck);
 		return r;
@@ -320,6 +333,7 @@ int eraser_run(
 
 	extent_list_clear(&eraser->cleared);
 	extent_list_clear(&eraser->verified);
+	extent_list_clear(&eraser->refused);
 	r = run_round(eraser, wanted, &report, &taken, &again);
 	report.not_owed_blocks = report.requested_blocks - taken;
 	while (r >= 0 && again.count > 0) {
@@ -332,6 +346,10 @@ int eraser_run(
 	}
 	extent_list_done(&round);
 	extent_list_done(&again);
+	if (r >= 0) /* R4 */
+		r = remove_list(&eraser->cleared, &eraser->refused);
+	if (r >= 0)
+		r = remove_list(&eraser->verified, &eraser->refused);
 	if (r < 0)
 		return r;
 

@@ -10,6 +10,8 @@
  *   R1  Pass n+1 starts after the flush of pass n succeeded.
  *   R2  A block is reported erased after the last pass is durable and the block was read back.
  *   R3  Seeds of random passes live in locked memory and are wiped when the batch is verified.
+ *   R4  A block that the medium refused is never reported erased, though a spare carries it
+ *       from then on: its old place keeps what it held.
  *
  * Threads: one eraser_run at a time for each eraser.
  */
@@ -47,12 +49,12 @@ must_check int eraser_new(struct residue *residue, const struct scheme *scheme,
 void eraser_free(struct eraser *eraser);
 DEFINE_CLEANUP(struct eraser *, eraser_free)
 
-/* Erases what is owed of "wanted".  -EIO only if the volume itself stopped; refused blocks are in
- * the report. */
 /* Logical blocks that the last run left clean, and those of them that were read back; borrowed,
  * until the next run. */
 const struct extent_list *eraser_cleared(const struct eraser *eraser);
 const struct extent_list *eraser_verified(const struct eraser *eraser);
+/* Logical blocks that the medium has refused since eraser_new (R4); borrowed likewise. */
+const struct extent_list *eraser_refused(const struct eraser *eraser);
 
 /* Erases what is owed of "wanted".  -EIO only if the volume itself stopped; refused blocks are in
  * the report. */

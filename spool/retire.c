@@ -214,7 +214,7 @@ static int condemn_all(const struct spool_port *port, struct retire_file *files,
 static void judge(struct retire_file *file)
 {
 	const struct retirement *done = &file->retirement;
-	char text[160];
+	char text[192];
 
 	if (file->error != 0)
 		return;
@@ -227,10 +227,11 @@ static void judge(struct retire_file *file)
 		(void)refuse(file, -ESTALE, text);
 	} else if (done->refused_blocks > 0) {
 		snprintf(text, sizeof(text),
-			"lies partly on blocks that the medium refuses to overwrite (%" PRIu64
-			"); see \"spoolguard status\"",
+			"lay partly on blocks that the medium refuses to overwrite (%" PRIu64
+			"): what they held stays there, encrypted; the file is removed",
 			done->refused_blocks);
 		(void)refuse(file, -EIO, text);
+		file->erased_but_refused = true;
 	} else {
 		file->erased = true;
 	}
@@ -242,7 +243,7 @@ static void remove_one(struct retire_file *file)
 	struct stat named, opened;
 	bool there;
 
-	if (!file->erased)
+	if (!file->erased && !file->erased_but_refused)
 		return;
 	there = fstatat(file->directory_fd, file->name, &named, AT_SYMLINK_NOFOLLOW) == 0;
 	if (there && named.st_dev == file->device && named.st_ino == file->inode) {

@@ -34,8 +34,10 @@ struct retire_file {
 	/* What became of it. */
 	int error; /* 0: erased and removed; else the problem says why */
 	struct problem problem;
-	bool erased;  /* its blocks got every pass and were read back as the volume verifies */
-	bool removed; /* its name is gone */
+	bool erased; /* its blocks got every pass and were read back as the volume verifies */
+	bool erased_but_refused; /* the same, but for blocks that the medium refused: removed too,
+				    a second try could do no better */
+	bool removed;		 /* its name is gone */
 	uint64_t size_bytes;
 	size_t extent_count;
 	struct retirement retirement;

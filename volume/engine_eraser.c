@@ -79,38 +79,25 @@ static int gather(
 }
 
 /*
- * Blocks of the list that this batch did not clear and that are owed all the same: the medium
- * refused them.  (Others were owed when they were condemned, and the batch before paid them.)
- * Without memory to find out, all count as refused.
+ * Blocks of the list that the medium refused, in this batch or in one that took them first.
+ * (Other blocks that this batch did not clear were owed when they were condemned, and the
+ * batch before paid them.)  Without memory to find out, all count as refused.
  */
 static uint64_t count_refused(struct engine *engine, const struct extent_list *owed)
 {
 	const struct extent_list *cleared = eraser_cleared(engine->eraser);
 	struct extent_list rest = {0};
-	uint64_t all, refused = 0;
+	uint64_t refused;
 	int r = 0;
 
 	for (size_t i = 0; i < owed->count && r >= 0; i++)
 		r = extent_list_add(&rest, owed->items[i]);
 	for (size_t i = 0; i < cleared->count && r >= 0; i++)
 		r = extent_list_remove(&rest, cleared->items[i]);
-	all = extent_list_blocks(owed) - extent_list_common_blocks(owed, cleared);
-	for (size_t i = 0; i < rest.count && r >= 0; i++) {
-		struct extent left = rest.items[i];
-
-		while (left.count > 0) {
-			uint64_t run;
-			enum residue_class class =
-				residue_lookup(engine->residue, left.first, left.count, &run);
-
-			if (class == RESIDUE_CLASS_RESIDUE || class == RESIDUE_CLASS_SUSPECT)
-				refused += run;
-			left.first += run;
-			left.count -= run;
-		}
-	}
+	refused = r < 0 ? extent_list_blocks(owed) - extent_list_common_blocks(owed, cleared)
+			: extent_list_common_blocks(&rest, eraser_refused(engine->eraser));
 	extent_list_done(&rest);
-	return r < 0 ? all : refused;
+	return refused;
 }
 
 static void finish_retirement(struct engine *engine, struct retire_request *request,

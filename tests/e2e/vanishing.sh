@@ -110,7 +110,9 @@ attach_drive >/dev/null || fail "attach with a bad sector"
 "$sg" job complete --id stuck --json "$mount/job" >"$work/out" 2>"$work/err"
 code=$?
 [ "$("$sg" status --json "$drive" | jq .stuck)" = 1 ] || fail "the bad block is not STUCK: $(cat "$work/out" "$work/err")"
-[ ! -e "$mount/job" ] || [ $code = 1 ] || fail "job with a bad sector: exit $code, file still there"
+[ $code = 1 ] && jq -e '.result == "failed" and .refused_blocks == 1' "$work/out" >/dev/null ||
+	fail "a job with a bad sector is called retired: exit $code, $(cat "$work/out" "$work/err")"
+[ ! -e "$mount/job" ] || fail "job with a bad sector: its file is still there"
 head -c 80M /dev/urandom >"$mount/fill" 2>/dev/null # the file system uses every block
 sync -f "$mount" || fail "the file system saw the bad block"
 a=$(sha256sum <"$mount/fill"); echo 1 >/proc/sys/vm/drop_caches

@@ -277,14 +277,17 @@ END_TEST
 
 /* --- what the medium refuses --- */
 
-START_TEST(a_refused_block_is_carried_by_a_spare_and_the_job_is_erased)
+START_TEST(a_refused_block_is_carried_by_a_spare_and_the_job_is_told)
 {
 	struct retirement done;
 
 	make_live(20, 4, 'j');
 	simdisk_break(disk, (struct extent){layout.data_first + 22, 1}, SIMDISK_WRITE, EIO);
 	ck_assert_int_eq(retire(20, 4, &done), 0);
-	ck_assert_uint_eq(done.written_blocks, 4);
+	ck_assert_uint_eq(done.written_blocks, 3);
+	ck_assert_uint_eq(done.verified_blocks, 3);
+	ck_assert_uint_eq(done.refused_blocks, 1);
+	ck_assert_uint_eq(done.not_owed_blocks, 0);
 	ck_assert_uint_eq(counts().stuck, 1);
 	ck_assert_uint_eq(counts().dead, 0);
 	make_live(22, 1, 's');
@@ -698,7 +701,7 @@ int main(void)
 	tcase_add_test(tcase, what_belongs_to_a_retirement_is_counted_by_it);
 	tcase_add_test(tcase, blocks_that_were_owed_already_are_not_reported_as_refused);
 	tcase_add_test(tcase, jobs_that_are_retired_together_share_batches);
-	tcase_add_test(tcase, a_refused_block_is_carried_by_a_spare_and_the_job_is_erased);
+	tcase_add_test(tcase, a_refused_block_is_carried_by_a_spare_and_the_job_is_told);
 	tcase_add_test(tcase, debt_that_cannot_be_paid_is_reported_and_keeps_nobody_busy);
 	tcase_add_test(tcase, a_barrier_covers_what_was_freed_before_it);
 	tcase_add_test(tcase, nothing_owed_is_nothing_old);

@@ -34,6 +34,9 @@ static unsigned int list_faults(
 		"a sweep is owed: attach with --mount");
 	FAULT(volumes_status_u64(status, "unknown") > 0,
 		"blocks of unknown content: they are not erased before a sweep has judged them");
+	FAULT(volumes_status_u64(status, "refused") > 0,
+		"the medium refuses to overwrite blocks that are owed, and no spare block is left: "
+		"replace the medium");
 	FAULT(volumes_status_u64(status, "stuck") > 0,
 		"the medium refuses to overwrite some blocks (STUCK)");
 #undef FAULT
@@ -59,9 +62,12 @@ static void print_map(struct json_object *status)
 		volumes_status_u64(status, "residue") + volumes_status_u64(status, "suspect"));
 	print_blocks("unknown", volumes_status_u64(status, "unknown"));
 	print_blocks("stuck", volumes_status_u64(status, "stuck"));
-	printf("  owed: %s, oldest %" PRIu64 " s; scheme %s, read-back %s; profile %s\n",
+	printf("  owed: %s, oldest %" PRIu64 " s%s; scheme %s, read-back %s; profile %s\n",
 		bytes_format_size(volumes_status_u64(status, "owed_bytes"), size, sizeof(size)),
 		volumes_status_u64(status, "oldest_owed_seconds"),
+		json_object_get_boolean(json_object_object_get(status, "owed_from_before"))
+			? " and more (from before it was attached)"
+			: "",
 		volumes_status_string(status, "scheme"), volumes_status_string(status, "verify"),
 		volumes_status_string(status, "profile"));
 	if (parked > 0)

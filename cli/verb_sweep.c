@@ -105,40 +105,81 @@ static int sweep(const struct runtime_state *state, struct client *client,
 	return r;
 }
 
-static void print(const struct runtime_state *state, const struct barrier_report *report,
-	struct json_object *status, uint64_t took_ms, bool json)
+/* What keeps the sweep from being whole, in words; NULL: nothing does. */
+static const char *find_fault(
+	const struct runtime_state *state, struct json_object *status, enum cli_exit *ret_code)
 {
-	uint64_t owed =
-		volumes_status_u64(status, "residue") + volumes_status_u64(status, "suspect");
+	*ret_code = CLI_NO;
+	if (volumes_status_u64(status, "refused") > 0)
+		return "the medium refuses to overwrite some of what is owed, and no spare block "
+		       "is left; replace it";
+	if (volumes_status_u64(status, "unknown") > 0 ||
+		json_object_get_boolean(json_object_object_get(status, "sweep_owed")))
+		return "blocks that nobody has judged yet are not erased; attach it with --mount";
+	*ret_code = CLI_CANNOT_TELL;
+	if (!state->mount[0] &&
+		json_object_get_boolean(json_object_object_get(status, "filesystem_expected")))
+		return "nothing is mounted, so what its file system has freed is not known; attach "
+		       "it with --mount";
+	*ret_code = CLI_YES;
+	return NULL;
+}
+
+static void print_json(const struct runtime_state *state, const struct barrier_report *report,
+	struct json_object *status, uint64_t took_ms, const char *fault)
+{
+	struct json_object *object = cli_json("sweep");
+
+	cli_add_string(object, "path", state->path);
+	cli_add_string(object, "result", fault ? "not whole" : "swept");
+	cli_add_bool(object, "file_system_swept", report->led);
+	cli_add_bool(object, "journal_discarded", report->free_space.journal_discarded);
+	cli_add_u64(object, "unreached_free_blocks", report->free_space.unreached_blocks);
+	cli_add_u64(object, "epoch", report->epoch);
+	cli_add_u64(object, "owed_blocks",
+		volumes_status_u64(status, "residue") + volumes_status_u64(status, "suspect"));
+	cli_add_u64(object, "unknown_blocks", volumes_status_u64(status, "unknown"));
+	cli_add_u64(object, "stuck_blocks", volumes_status_u64(status, "stuck"));
+	cli_add_u64(object, "refused_blocks", volumes_status_u64(status, "refused"));
+	cli_add_u64(object, "took_ms", took_ms);
+	cli_print_json(object);
+}
+
+static void print_text(const struct runtime_state *state, const struct barrier_report *report,
+	struct json_object *status, uint64_t took_ms, const char *fault)
+{
 	char trimmed[32];
 
-	if (json) {
-		struct json_object *object = cli_json("sweep");
-
-		cli_add_string(object, "path", state->path);
-		cli_add_bool(object, "file_system_swept", report->led);
-		cli_add_bool(object, "journal_discarded", report->free_space.journal_discarded);
-		cli_add_u64(object, "unreached_free_blocks", report->free_space.unreached_blocks);
-		cli_add_u64(object, "epoch", report->epoch);
-		cli_add_u64(object, "owed_blocks", owed);
-		cli_add_u64(object, "unknown_blocks", volumes_status_u64(status, "unknown"));
-		cli_add_u64(object, "stuck_blocks", volumes_status_u64(status, "stuck"));
-		cli_add_u64(object, "took_ms", took_ms);
-		cli_print_json(object);
-		return;
-	}
-	printf("%s swept in %" PRIu64 " ms: what was owed when it began is paid\n",
-		cli_shown(state->path), took_ms);
-	if (!state->mount[0])
-		printf("  nothing is mounted: what its file system has freed is not known here\n");
-	else if (report->led)
+	printf("%s swept in %" PRIu64 " ms%s\n", cli_shown(state->path), took_ms,
+		fault ? "" : ": what was owed when it began is paid");
+	if (report->led)
 		printf("  file system: %s free handed back, journal %s, %" PRIu64
 		       " free blocks held back\n",
 			bytes_format_size(
 				report->free_space.trimmed_bytes, trimmed, sizeof(trimmed)),
 			report->free_space.journal_discarded ? "discarded" : "NOT discarded",
 			report->free_space.unreached_blocks);
-	printf("  owed since: %" PRIu64 " blocks\n", owed);
+	printf("  owed now: %" PRIu64 " blocks\n",
+		volumes_status_u64(status, "residue") + volumes_status_u64(status, "suspect"));
+}
+
+/* Prints what was done, and one line on stderr if that is not all; returns the exit code. */
+static enum cli_exit tell(const struct runtime_state *state, const struct barrier_report *report,
+	struct json_object *status, uint64_t took_ms, bool json)
+{
+	struct problem problem = {""};
+	enum cli_exit code;
+	const char *fault = find_fault(state, status, &code);
+
+	if (json)
+		print_json(state, report, status, took_ms, fault);
+	else
+		print_text(state, report, status, took_ms, fault);
+	if (fault) {
+		problem_set(&problem, -EIO, "%s: %s", state->path, fault);
+		cli_fail(&problem, -EIO);
+	}
+	return code;
 }
 
 static int run(int argc, char **argv)
@@ -150,6 +191,7 @@ static int run(int argc, char **argv)
 	struct runtime_state state;
 	const char *path = NULL;
 	uint64_t start_ns;
+	enum cli_exit code;
 	bool json = false;
 	int r;
 
@@ -173,18 +215,21 @@ static int run(int argc, char **argv)
 		r = client_status(client, &status);
 	if (r < 0)
 		return cli_fail(&problem, r);
-	print(&state, &report, status, (clock_monotonic_ns() - start_ns) / 1000000u, json);
+	code = tell(&state, &report, status, (clock_monotonic_ns() - start_ns) / 1000000u, json);
 	json_object_put(status);
-	return CLI_YES;
+	return code;
 }
 
 const struct cli_verb cli_verb_sweep = {
 	.name = "sweep",
 	.summary = "free space and journal: everything owed is paid",
-	.usage =
-		"usage: spoolguard sweep [--json] PATH\n\n"
-		"PATH is an attached volume.  Its file system hands back what it has freed, its\n"
-		"journal is emptied, and the command returns when everything that was owed when\n"
-		"it began, backlog included, has had every pass.  Interrupted, the work goes on.\n",
+	.usage = "usage: spoolguard sweep [--json] PATH\n\n"
+		 "PATH is an attached volume.  Its file system hands back what it has freed, its\n"
+		 "journal is emptied, and the command returns when everything that was owed when\n"
+		 "it began, backlog included, has had every pass.  Interrupted, the work goes "
+		 "on.\n\n"
+		 "Exit code: 0 swept, 1 not all of it could be, 3 nothing is mounted: what its "
+		 "file\n"
+		 "system has freed is not known.\n",
 	.run = run,
 };

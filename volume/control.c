@@ -111,6 +111,8 @@ static void add_map(struct engine *engine, struct json_object *out)
 	add_u64(out, "stuck", counts.stuck);
 	add_u64(out, "owed_bytes", (counts.residue + counts.suspect) * BLOCK_BYTES);
 	add_u64(out, "oldest_owed_seconds", debt.oldest_owed_s);
+	add_bool(out, "owed_from_before", debt.from_before);
+	add_u64(out, "refused", counts.dead);
 	add_u64(out, "erased_blocks", debt.erased_blocks);
 	add_u64(out, "parked_writes", debt.parked_writes);
 	add_bool(out, "eraser_failed", debt.eraser_failed);

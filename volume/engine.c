@@ -594,9 +594,14 @@ int engine_grow(struct engine *engine, uint64_t *ret_blocks)
 	pthread_mutex_lock(&engine->growing);
 	r = grow(engine, ret_blocks);
 	pthread_mutex_unlock(&engine->growing);
-	if (r >= 0)
-		note_freed(engine);
-	return r;
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&engine->lock);
+	if (engine->backlog_since_ns == 0) /* a device's new blocks may hold anything */
+		engine->backlog_since_ns = clock_monotonic_ns();
+	engine_note_freed(engine);
+	pthread_mutex_unlock(&engine->lock);
+	return 0;
 }
 
 void engine_trust(struct engine *engine)
@@ -637,13 +642,16 @@ void engine_barrier_leave(struct engine *engine, bool done)
 
 void engine_get_debt(struct engine *engine, struct engine_debt *ret_debt)
 {
-	uint64_t now = clock_monotonic_ns();
+	uint64_t now = clock_monotonic_ns(), since;
 
 	pthread_mutex_lock(&engine->lock);
+	since = engine->fresh_since_ns;
+	if (engine->backlog_since_ns != 0 && (since == 0 || engine->backlog_since_ns < since))
+		since = engine->backlog_since_ns;
 	*ret_debt = (struct engine_debt){
 		.parked_writes = engine->parked_count,
-		.oldest_owed_s =
-			engine->fresh_since_ns ? (now - engine->fresh_since_ns) / 1000000000u : 0,
+		.oldest_owed_s = since ? (now - since) / 1000000000u : 0,
+		.from_before = engine->backlog_since_ns != 0,
 		.erased_blocks = engine->erased_blocks,
 		.eraser_failed = engine->failed,
 	};

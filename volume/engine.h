@@ -127,7 +127,9 @@ void engine_barrier_leave(struct engine *engine, bool done);
 
 struct engine_debt {
 	uint64_t parked_writes;
-	uint64_t oldest_owed_s; /* since when anything fresh has been owed without a break */
+	uint64_t oldest_owed_s; /* since when anything has been owed without a break: at least so
+				   long, if it was owed before the attach */
+	bool from_before; /* something owed from before the attach (or from growing) is left */
 	uint64_t erased_blocks; /* since the attach */
 	bool eraser_failed;	/* the medium stopped: nothing is paid any more */
 };

@@ -218,6 +218,7 @@ static void end_of_map(struct engine *engine, struct scan *scan)
 		scan->cursor = 0;
 	} else {
 		engine->full_covered = scan->covers_full;
+		engine->backlog_since_ns = 0;
 		scan->active = false;
 	}
 	pthread_cond_broadcast(&engine->progress);
@@ -352,6 +353,7 @@ static void idle(struct engine *engine, uint64_t *recorded_epoch)
 		pthread_mutex_lock(&engine->lock);
 		return;
 	}
+	engine->backlog_since_ns = 0;
 	engine->fresh_since_ns = 0; /* nothing is owed, or we would not be idle */
 	pthread_cond_wait(&engine->work, &engine->lock);
 	if (owes_anything(engine))
@@ -368,6 +370,8 @@ void *engine_eraser_thread(void *argument)
 
 	syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_LOWEST_BEST_EFFORT);
 	pthread_mutex_lock(&engine->lock);
+	if (owes_anything(engine))
+		engine->backlog_since_ns = clock_monotonic_ns();
 	while (!engine->stopping && !engine->failed) {
 		if (!trusted && !(trusted = residue_is_trusted(engine->residue))) {
 			pthread_cond_wait(&engine->work, &engine->lock);

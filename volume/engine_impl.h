@@ -60,7 +60,8 @@ struct engine {
 	uint64_t scan_covered; /* barriers that complete scans cover */
 	uint64_t full_wanted;  /* the same for scans of fresh debt and backlog */
 	uint64_t full_covered;
-	uint64_t fresh_since_ns; /* 0: nothing fresh is owed */
+	uint64_t fresh_since_ns;   /* 0: nothing fresh is owed */
+	uint64_t backlog_since_ns; /* the attach, while debt from before it is left; 0: none is */
 	uint64_t fresh_again_ns; /* the first freed since the scan that is running began; 0: none */
 
 	/* leadership of the file system's part of a barrier */

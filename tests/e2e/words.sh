@@ -91,6 +91,24 @@ for mode in --mount "--read-only --mount"; do
 done
 ok "a volume without a map says so through every verb"
 
+# --- a sweep is whole, or says what is missing ---
+"$sg" attach --passphrase-file "$pass" "$image" >/dev/null || fail attach
+refuses 3 'nothing is mounted' "$sg" sweep "$image"
+"$sg" sweep --json "$image" >"$work/out" 2>/dev/null
+jq -e '.result == "not whole"' "$work/out" >/dev/null || fail "a sweep without the mount says it is whole"
+detach
+attach >/dev/null
+"$sg" sweep --json "$image" | jq -e '.result == "swept"' >/dev/null || fail "a sweep"
+kill -9 "$("$sg" status --json "$image" | jq .process)"
+sleep 0.3
+"$sg" attach --passphrase-file "$pass" "$image" >/dev/null || fail "attach after a kill"
+refuses 1 'nobody has judged' "$sg" sweep "$image"
+detach
+attach >/dev/null
+"$sg" sweep "$image" >/dev/null || fail "a sweep after the mount"
+detach
+ok "a sweep that cannot reach everything says so"
+
 # --- read-only ---
 "$sg" attach --passphrase-file "$pass" --read-only --mount "$mount" "$image" >/dev/null || fail "read-only"
 bytes=$(stat -c %s "$image")

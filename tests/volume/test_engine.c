@@ -368,6 +368,31 @@ START_TEST(nothing_owed_is_nothing_old)
 }
 END_TEST
 
+static void own_all_of_a_used_medium(void);
+
+START_TEST(a_backlog_is_as_old_as_the_attach_at_least)
+{
+	struct engine_debt debt;
+	uint64_t epoch;
+
+	own_all_of_a_used_medium();
+	open_engine();
+	close_gate();
+	ck_assert_int_eq(engine_start(engine), 0);
+	wait_for_somebody_at_the_gate();
+	sleep_ms(1100);
+	engine_get_debt(engine, &debt);
+	ck_assert_uint_ge(debt.oldest_owed_s, 1);
+	ck_assert(debt.from_before);
+	open_gate();
+	ck_assert_int_eq(engine_barrier_all(engine, &epoch), 0);
+	sleep_ms(50);
+	engine_get_debt(engine, &debt);
+	ck_assert_uint_eq(debt.oldest_owed_s, 0);
+	ck_assert(!debt.from_before);
+}
+END_TEST
+
 static void own_all_of_a_used_medium(void)
 {
 	struct extent_list all = {0};
@@ -705,6 +730,7 @@ int main(void)
 	tcase_add_test(tcase, debt_that_cannot_be_paid_is_reported_and_keeps_nobody_busy);
 	tcase_add_test(tcase, a_barrier_covers_what_was_freed_before_it);
 	tcase_add_test(tcase, nothing_owed_is_nothing_old);
+	tcase_add_test(tcase, a_backlog_is_as_old_as_the_attach_at_least);
 	tcase_add_test(tcase, a_backlog_is_paid_in_the_background_and_resumed_after_reopening);
 	tcase_add_test(tcase, a_barrier_does_not_wait_for_the_backlog);
 	tcase_add_test(tcase, a_stream_of_barriers_does_not_starve_the_backlog);

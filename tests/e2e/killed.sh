@@ -34,7 +34,7 @@ for round in $(seq "$rounds"); do
 	done
 	process=$(serving)
 
-	fio --name=v --directory="$mount" --filename=fio.dat --size=16M --rw=randwrite --bs=4k \
+	fio --aux-path="$work" --name=v --directory="$mount" --filename=fio.dat --size=16M --rw=randwrite --bs=4k \
 		--iodepth=8 --ioengine=libaio --direct=1 --verify=crc32c --verify_backlog=64 --fsync=50 \
 		--runtime=20 --time_based >"$work/fio.log" 2>&1 &
 	fio=$!

@@ -121,7 +121,13 @@ static void print(const struct arguments *arguments, const struct runtime_state 
 		       "opened.\n");
 	if (options->damaged_pages > 0)
 		printf("%" PRIu64 " damaged map pages were judged anew.\n", options->damaged_pages);
-	if (report->foreign_writes)
+	if (options->was_unclean && state->read_only && options->managed)
+		printf("It was not detached in order: what its journal holds is not applied "
+		       "read-only.\n");
+	if (report->foreign_writes && options->was_unclean)
+		printf("Whether something else wrote to it cannot be told: every block was judged "
+		       "anew.\n");
+	else if (report->foreign_writes)
 		printf("Something else wrote to it since: every block was judged anew.\n");
 	if (report->sweep_owed && options->managed && !state->read_only)
 		printf("A sweep is owed: attach it with --mount.\n");

@@ -66,7 +66,20 @@ static int check_kind(struct retire_file *file, dev_t device)
 		return refuse(file, -EXDEV,
 			"does not lie on this volume; \"spoolguard overwrite\" overwrites files "
 			"elsewhere");
+	file->device = st.st_dev;
+	file->inode = st.st_ino;
 	return 0;
+}
+
+/* Opening a file again would break our own lease on it. */
+static bool is_named_before(const struct retire_file *files, size_t index)
+{
+	for (size_t i = 0; i < index; i++) {
+		if (files[i].fd >= 0 && files[i].inode == files[index].inode &&
+			files[i].device == files[index].device)
+			return true;
+	}
+	return false;
 }
 
 static int take_lease(struct retire_file *file, const struct stat *st)
@@ -89,13 +102,7 @@ static int open_file(struct retire_file *file, dev_t device)
 {
 	struct stat st;
 	char text[96];
-	int r;
 
-	r = open_directory(file);
-	if (r >= 0)
-		r = check_kind(file, device);
-	if (r < 0)
-		return r;
 	file->fd = openat(file->directory_fd, file->name,
 		O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (file->fd < 0 && errno == ETXTBSY)
@@ -124,8 +131,15 @@ static int open_file(struct retire_file *file, dev_t device)
 
 static void open_all(struct retire_file *files, size_t count, dev_t device)
 {
-	for (size_t i = 0; i < count; i++)
-		files[i].error = open_file(&files[i], device);
+	for (size_t i = 0; i < count; i++) {
+		int r = open_directory(&files[i]);
+
+		if (r >= 0)
+			r = check_kind(&files[i], device);
+		if (r >= 0 && is_named_before(files, i))
+			r = refuse(&files[i], -EALREADY, "is named twice; one of them is retired");
+		files[i].error = r < 0 ? r : open_file(&files[i], device);
+	}
 }
 
 static void sync_all(int mount_fd, struct retire_file *files, size_t count)

@@ -280,12 +280,25 @@ int engine_medium_fd(const struct engine *engine)
 	return raw_fd(engine->device);
 }
 
+/* Before there are threads: what is owed now is owed from before. */
+static void note_backlog(struct engine *engine)
+{
+	struct residue_counts counts;
+
+	residue_get_counts(engine->residue, &counts);
+	if (counts.residue + counts.suspect > 0)
+		engine->backlog_since_ns = clock_monotonic_ns();
+}
+
 int engine_start(struct engine *engine)
 {
 	pthread_attr_t attributes;
 	int r;
 
-	if (!engine->info.managed || engine->info.read_only)
+	if (!engine->info.managed)
+		return 0;
+	note_backlog(engine);
+	if (engine->info.read_only)
 		return 0;
 	engine->sanitizing = blockdev_close(engine->sanitizing); /* it is for one thread */
 	pthread_attr_init(&attributes);

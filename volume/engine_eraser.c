@@ -370,8 +370,6 @@ void *engine_eraser_thread(void *argument)
 
 	syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_LOWEST_BEST_EFFORT);
 	pthread_mutex_lock(&engine->lock);
-	if (owes_anything(engine))
-		engine->backlog_since_ns = clock_monotonic_ns();
 	while (!engine->stopping && !engine->failed) {
 		if (!trusted && !(trusted = residue_is_trusted(engine->residue))) {
 			pthread_cond_wait(&engine->work, &engine->lock);

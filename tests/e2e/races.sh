@@ -99,6 +99,17 @@ refuses 1 'symbolic link' "$sg" job complete --id x "$mount/link"
 grep -q target "$mount/target" || fail "a link's target was touched"
 rm "$mount/link" "$mount/target"
 
+echo "$mark twice" >"$mount/twice"
+refuses 1 'named twice' "$sg" job complete --id x "$mount/twice" "$mount/../$(basename "$mount")/twice"
+[ ! -e "$mount/twice" ] || fail "a file that is named twice stays"
+
+mkdir "$mount/bound" "$work/bound" && echo "$mark bound" >"$mount/bound/file"
+mount --bind "$mount/bound" "$work/bound" || fail "bind"
+(cd "$work/bound" && "$sg" job complete --id x file) >/dev/null || fail "a job below a bind mount is not retired"
+umount "$work/bound"
+rmdir "$mount/bound"
+ok "a job is retired through a bind mount of the spool, and by a relative name"
+
 mkdir "$mount/dir"
 refuses 1 'directory' "$sg" job complete --id x "$mount/dir"
 mkfifo "$mount/fifo"

@@ -6,6 +6,8 @@
 # The volume is opened by an independent decryptor, its ext4 changed through libext2fs
 # (debugfs, resize-free), encrypted back, and attached again: it is noticed, nothing is lost,
 # every block is judged anew, and what the stranger deleted is overwritten.
+#
+# Time limit: 300 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

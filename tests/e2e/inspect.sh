@@ -7,6 +7,8 @@
 # nowhere, a crash cannot be judged, a foreign write by the kernel's dm-crypt is
 # noticed, and what was written below the map shows.  An independent decryptor and
 # grep count the same.
+#
+# Time limit: 240 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

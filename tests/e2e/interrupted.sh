@@ -7,6 +7,8 @@
 # The command is killed at many instants of an attach; whatever it leaves, "detach" then "attach"
 # bring the spool up.  What a dead volume is remembered to have used is not touched if it belongs
 # to somebody else by now.
+#
+# Time limit: 300 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

@@ -6,6 +6,8 @@
 # What spoolguard makes, cryptsetup lists, opens and changes; what cryptsetup
 # makes or changes, spoolguard serves or refuses by name.  Needs no device-mapper.
 # shellcheck disable=SC2086 # the option lists are to be split
+#
+# Time limit: 420 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 command -v cryptsetup >/dev/null || skip "needs cryptsetup (package cryptsetup-bin)"

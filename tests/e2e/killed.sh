@@ -7,6 +7,8 @@
 # volume is killed.  After each kill: the volume attaches again (what was left mounted is
 # cleared), every file that was acknowledged by fsync is whole, no retired job is readable
 # on the raw medium or in the decrypted bytes, and the file system is clean.
+#
+# Time limit: 600 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

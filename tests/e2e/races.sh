@@ -6,6 +6,8 @@
 # The file is large, so that its passes take a while; in that time it is renamed, truncated,
 # opened, replaced, removed, defragmented.  Whatever happens, no other file loses a byte,
 # and nothing of the job is readable afterwards.
+#
+# Time limit: 300 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

@@ -4,6 +4,8 @@
 # refusals.sh - bad input gets one clear line and the right exit code, and nothing is lost
 #
 # Every damage is done to a copy; the volume itself must open afterwards with its file whole.
+#
+# Time limit: 300 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

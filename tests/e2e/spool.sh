@@ -6,6 +6,8 @@
 # Files are written, retired, deleted behind spoolguard's back, truncated and
 # renamed.  Judges: e2fsck, grep on the raw image, grep on what an independent
 # decryptor makes of it, and "inspect" (map against ext4 against medium).
+#
+# Time limit: 240 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

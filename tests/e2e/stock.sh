@@ -4,6 +4,8 @@
 # stock.sh - volumes made by stock cryptsetup, a used device, a volume without a file system
 #
 # The judge of what is on the medium is a decryptor that shares no code with spoolguard.
+#
+# Time limit: 420 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

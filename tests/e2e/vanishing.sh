@@ -6,6 +6,8 @@
 # The image lies behind qemu-storage-daemon, which shows it as a file through FUSE and can
 # fail chosen requests (blkdebug), or be killed: every request then fails, as from a drive
 # that was pulled.  The volume says so, claims nothing, and opens again when the medium is back.
+#
+# Time limit: 300 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

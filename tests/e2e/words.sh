@@ -3,6 +3,8 @@
 #
 # words.sh - what is printed is true and harmless: volumes without a map, users without rights,
 # names that would steer a terminal, options that are none
+#
+# Time limit: 240 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 need_root_and_fuse

@@ -172,6 +172,14 @@ void residue_watch_free(struct residue *residue, struct residue_watch *watch);
 must_check int residue_watch_condemn(struct residue *residue, struct residue_watch *watch,
 	struct extent_list *owed, uint64_t *ret_lost);
 
+/*
+ * How many of the blocks that are still watched, and are not in "owed", the medium has refused
+ * (residue_erase_stuck): they are clean on their spare, but their old place keeps what it held,
+ * and that may be the file's.
+ */
+uint64_t residue_watch_refused(
+	struct residue *residue, const struct residue_watch *watch, const struct extent_list *owed);
+
 /* --- Sweep and recovery --- */
 
 /* UNKNOWN blocks may be discarded from now on: a checked file system says what is free. */

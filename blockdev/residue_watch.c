@@ -116,3 +116,19 @@ int residue_watch_condemn(struct residue *residue, struct residue_watch *watch,
 	extent_list_done(&blocks);
 	return r;
 }
+
+uint64_t residue_watch_refused(
+	struct residue *residue, const struct residue_watch *watch, const struct extent_list *owed)
+{
+	uint64_t refused = 0;
+
+	pthread_mutex_lock(&residue->lock);
+	for (size_t i = 0; i < residue->stuck_count; i++) {
+		const struct extent one = {residue->stuck[i].block, 1};
+
+		refused += extent_list_overlaps(&watch->blocks, one) &&
+			   !extent_list_overlaps(owed, one);
+	}
+	pthread_mutex_unlock(&residue->lock);
+	return refused;
+}

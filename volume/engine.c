@@ -465,7 +465,10 @@ static int condemn_all(struct engine *engine, struct residue_watch *const *watch
 		*result = (struct retirement){.requested_blocks = requested_blocks[i]};
 		r = residue_watch_condemn(
 			engine->residue, watches[i], &requests[i].owed, &result->lost_blocks);
+		result->refused_blocks =
+			residue_watch_refused(engine->residue, watches[i], &requests[i].owed);
 		result->not_owed_blocks = requested_blocks[i] - result->lost_blocks -
+					  result->refused_blocks -
 					  extent_list_blocks(&requests[i].owed);
 	}
 	return r;

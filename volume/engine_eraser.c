@@ -106,7 +106,7 @@ static void finish_retirement(struct engine *engine, struct retire_request *requ
 	struct retirement *result = request->result;
 
 	if (error >= 0) {
-		uint64_t owed = extent_list_blocks(&request->owed);
+		uint64_t owed = extent_list_blocks(&request->owed), refused = 0;
 
 		result->written_blocks =
 			extent_list_common_blocks(&request->owed, eraser_cleared(engine->eraser));
@@ -114,8 +114,9 @@ static void finish_retirement(struct engine *engine, struct retire_request *requ
 		result->verified_blocks =
 			extent_list_common_blocks(&request->owed, eraser_verified(engine->eraser));
 		if (result->written_blocks < owed)
-			result->refused_blocks = count_refused(engine, &request->owed);
-		result->not_owed_blocks += owed - result->written_blocks - result->refused_blocks;
+			refused = count_refused(engine, &request->owed);
+		result->refused_blocks += refused;
+		result->not_owed_blocks += owed - result->written_blocks - refused;
 		result->passes = report->passes;
 		memcpy(result->pass_durable_wall_s, report->pass_durable_wall_s,
 			sizeof(result->pass_durable_wall_s));

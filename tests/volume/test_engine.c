@@ -295,6 +295,31 @@ START_TEST(a_refused_block_is_carried_by_a_spare_and_the_job_is_told)
 }
 END_TEST
 
+/* The command was killed between the passes and the removal, and is given again. */
+START_TEST(a_job_that_is_retired_again_is_told_again_what_was_refused)
+{
+	struct retirement done;
+
+	make_live(20, 4, 'j');
+	simdisk_break(disk, (struct extent){layout.data_first + 22, 1}, SIMDISK_WRITE, EIO);
+	ck_assert_int_eq(retire(20, 4, &done), 0);
+	ck_assert_uint_eq(done.refused_blocks, 1);
+	ck_assert_int_eq(retire(20, 4, &done), 0);
+	ck_assert_uint_eq(done.refused_blocks, 1);
+	ck_assert_uint_eq(done.not_owed_blocks, 3);
+	close_engine();
+	start_engine();
+	residue_trust(engine_residue(engine));
+	ck_assert_int_eq(retire(20, 4, &done), 0);
+	ck_assert_uint_eq(done.refused_blocks, 1);
+	/* but what lies on the spare is erased like any other */
+	make_live(22, 1, 'k');
+	ck_assert_int_eq(retire(22, 1, &done), 0);
+	ck_assert_uint_eq(done.refused_blocks, 0);
+	ck_assert_uint_eq(done.verified_blocks, 1);
+}
+END_TEST
+
 static uint64_t cpu_ms(void)
 {
 	struct rusage usage;
@@ -727,6 +752,7 @@ int main(void)
 	tcase_add_test(tcase, blocks_that_were_owed_already_are_not_reported_as_refused);
 	tcase_add_test(tcase, jobs_that_are_retired_together_share_batches);
 	tcase_add_test(tcase, a_refused_block_is_carried_by_a_spare_and_the_job_is_told);
+	tcase_add_test(tcase, a_job_that_is_retired_again_is_told_again_what_was_refused);
 	tcase_add_test(tcase, debt_that_cannot_be_paid_is_reported_and_keeps_nobody_busy);
 	tcase_add_test(tcase, a_barrier_covers_what_was_freed_before_it);
 	tcase_add_test(tcase, nothing_owed_is_nothing_old);

@@ -217,7 +217,8 @@ int volume_format(const char *path, const struct volume_format_options *options,
 		r = write_volume(
 			path, device, options, &target, passphrase, &layout, reterr_problem);
 	if (r < 0) {
-		if (target.created && device) /* without its lock it may be another command's by now */
+		if (target.created &&
+			device) /* without its lock it may be another command's by now */
 			unlink(path);
 		return r;
 	}

@@ -2,7 +2,6 @@
 #include "cli/bring_up_volume.h"
 #include "cli/volume_port.h"
 #include "cli/volumes.h"
-#include "spool/mount.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,42 +47,60 @@ static int make_private_point(const char *uuid, char path[static RUNTIME_PATH_BY
 	return r;
 }
 
-int bring_up_volume(struct client *client, const char *mount, struct runtime_state *state,
-	struct bring_up_options *ret_options, struct bring_up_report *ret_report,
+/* Made first: only then has the mount point a path without links and dots. */
+static int prepare_mount_point(const char *mount, struct mount_seal *ret_seal,
+	char mount_point[static PATH_MAX], struct problem *reterr_problem)
+{
+	int r = mount_point_seal(mount, ret_seal, reterr_problem);
+
+	if (r >= 0 && !realpath(mount, mount_point))
+		r = problem_set(
+			reterr_problem, -errno, "mount point %s: %s", mount, strerror(errno));
+	return r;
+}
+
+static int record(struct runtime_state *state, const char *mount_point, bool ready,
 	struct problem *reterr_problem)
 {
+	state->ready = ready;
+	snprintf(state->mount, sizeof(state->mount), "%s", mount_point);
+	return runtime_save(state, reterr_problem);
+}
+
+int bring_up_volume(struct client *client, const char *mount, struct runtime_state *state,
+	struct bring_up_options *ret_options, struct bring_up_report *ret_report,
+	struct mount_seal *ret_seal, struct problem *reterr_problem)
+{
 	struct spool_port port = volume_port(client);
+	struct mount_seal seal = {.sealed = false};
 	char private_point[RUNTIME_PATH_BYTES];
 	char mount_point[PATH_MAX] = "";
-	bool sealed;
 	int r;
 
 	r = make_private_point(state->uuid, private_point);
-	if (r >= 0 && mount) {
-		/* Made first: only then has it a path without links and dots. */
-		r = mount_point_seal(mount, &sealed, reterr_problem);
-		if (r >= 0 && !realpath(mount, mount_point))
-			r = problem_set(reterr_problem, -errno, "mount point %s: %s", mount,
-				strerror(errno));
-	}
+	if (r >= 0 && mount)
+		r = prepare_mount_point(mount, &seal, mount_point, reterr_problem);
 	if (r >= 0)
 		r = get_options(
 			client, state, private_point, mount ? mount_point : NULL, ret_options);
+	if (r >= 0) /* before it is there: "detach" must know it for ours if we are killed */
+		r = record(state, mount_point, false, reterr_problem);
 	if (r >= 0)
 		r = bring_up(&port, ret_options, ret_report, reterr_problem);
 	if (r >= 0) {
-		state->ready = true;
-		snprintf(state->mount, sizeof(state->mount), "%s", mount_point);
-		r = runtime_save(state, reterr_problem);
+		r = record(state, mount_point, true, reterr_problem);
 		if (r < 0 && mount && mount_end(mount_point, NULL) < 0)
-			r = problem_set(reterr_problem, r,
+			return problem_set(reterr_problem, r,
 				"%s is mounted, but that could not be recorded (%s); make room in "
 				"the runtime directory, then detach and attach it",
 				mount_point, strerror(-r));
 	}
+	if (r < 0 && mount_point[0])
+		mount_point_unseal(mount_point, &seal);
 	if (r < 0 && reterr_problem && reterr_problem->text[0] == '\0')
 		problem_set(reterr_problem, r, "%s cannot be brought up: %s", state->path,
 			r == -ENOTRECOVERABLE ? "the medium failed; see to it, then attach again"
 					      : strerror(-r));
+	*ret_seal = seal;
 	return r;
 }

@@ -134,7 +134,7 @@ static void print(const struct arguments *arguments, const struct runtime_state 
 }
 
 static void warn(const struct arguments *arguments, const struct runtime_state *state,
-	struct client *client, const struct bring_up_report *report)
+	struct client *client, const struct bring_up_report *report, const struct mount_seal *seal)
 {
 	enum medium_promise promise = MEDIUM_NOT_ASSESSED;
 	char medium[MEDIUM_TEXT_BYTES];
@@ -146,7 +146,7 @@ static void warn(const struct arguments *arguments, const struct runtime_state *
 	}
 	if (promise != MEDIUM_NOT_ASSESSED)
 		cli_warn("%s: %s", state->path, medium);
-	if (arguments->mount && !report->sealed)
+	if (arguments->mount && !seal->sealed)
 		cli_warn("%s lies on a file system without the immutable flag: when the volume is "
 			 "away, root can write to the bare directory",
 			arguments->mount);
@@ -171,6 +171,7 @@ static int run(int argc, char **argv)
 	_cleanup_(client_freep) struct client *client = NULL;
 	struct bring_up_options options = {.device = NULL};
 	struct bring_up_report report = {.has_filesystem = false};
+	struct mount_seal seal;
 	struct problem problem = {""};
 	struct arguments arguments;
 	struct runtime_state state;
@@ -186,7 +187,7 @@ static int run(int argc, char **argv)
 			&lock, &problem);
 	if (r < 0)
 		return cli_fail(&problem, r);
-	r = bring_up_volume(client, arguments.mount, &state, &options, &report, &problem);
+	r = bring_up_volume(client, arguments.mount, &state, &options, &report, &seal, &problem);
 	if (r < 0) {
 		client_free(client);
 		client = NULL;
@@ -196,7 +197,7 @@ static int run(int argc, char **argv)
 	}
 	close(lock);
 	print(&arguments, &state, &options, &report);
-	warn(&arguments, &state, client, &report);
+	warn(&arguments, &state, client, &report, &seal);
 	return CLI_YES;
 }
 

@@ -199,6 +199,7 @@ static int grow_detached(const struct arguments *arguments, struct runtime_state
 	_cleanup_secret_ struct secret *passphrase = NULL;
 	struct bring_up_options found;
 	struct bring_up_report report;
+	struct mount_seal unused;
 	int lock = -1, r, ended;
 
 	r = cli_read_passphrase(
@@ -208,7 +209,7 @@ static int grow_detached(const struct arguments *arguments, struct runtime_state
 			arguments->path, &options, passphrase, state, &client, &lock, problem);
 	if (r < 0)
 		return r;
-	r = bring_up_volume(client, NULL, state, &found, &report, problem);
+	r = bring_up_volume(client, NULL, state, &found, &report, &unused, problem);
 	if (r >= 0)
 		r = grow_volume(arguments, state, client, ret_blocks, problem);
 	if (r >= 0 && report.has_filesystem)

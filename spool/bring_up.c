@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* e2fsck(8): 1 corrected, 2 corrected and a restart is wanted, 4 left uncorrected. */
+#define E2FSCK_FOUND 7
+
 static int read_first_block(
 	const char *device, uint8_t ret_block[static BLOCK_BYTES], struct problem *reterr_problem)
 {
@@ -64,6 +67,12 @@ static int run_e2fsck(const char *device, struct problem *reterr_problem)
 	r = tool_run(argv, &code, reterr_problem);
 	if (r < 0 || code == 0)
 		return r;
+	if ((code & ~E2FSCK_FOUND) != 0) /* it did not come to a verdict: interrupted, no memory */
+		return problem_set(reterr_problem, -EIO,
+			"e2fsck could not check the spool's file system (exit %d), so nothing was "
+			"judged free and nothing erased; attach again, or run \"e2fsck -fn\" on "
+			"the device to see why",
+			code);
 	return problem_set(reterr_problem, -EUCLEAN,
 		"the spool's file system is damaged, so nothing was judged free and nothing "
 		"erased; attach without --mount, run \"e2fsck -f\" on the device, detach, and "
@@ -145,9 +154,6 @@ static int mount_in_place(const struct spool_port *port, const struct bring_up_o
 {
 	int r;
 
-	r = mount_point_seal(options->mount_point, &report->sealed, reterr_problem);
-	if (r < 0)
-		return r;
 	if (!report->sweep_owed || !options->managed || options->read_only)
 		return mount_spool(
 			options->device, options->mount_point, options->read_only, reterr_problem);

@@ -20,7 +20,7 @@
 
 struct bring_up_options {
 	const char *device;	   /* "/dev/loop3" */
-	const char *mount_point;   /* NULL: the device alone is wanted */
+	const char *mount_point;   /* NULL: the device alone is wanted; else sealed (mount.h) */
 	const char *private_point; /* an empty directory for the private mount */
 	uint64_t blocks;	   /* of the volume, 4096 bytes each */
 	bool read_only;
@@ -38,7 +38,6 @@ struct bring_up_report {
 				excluded */
 	bool swept;
 	bool sweep_owed; /* still: without a mount nobody can say what is free */
-	bool sealed;	 /* the mount point underneath is immutable */
 	struct free_space_report free_space;
 	struct problem warning; /* of a file system that is accepted; empty: none */
 };

@@ -54,12 +54,33 @@ static bool is_empty(int fd)
 	return empty;
 }
 
-int mount_point_seal(const char *point, bool *ret_sealed, struct problem *reterr_problem)
+static int seal(int fd, struct mount_seal *seal)
 {
-	_cleanup_close_ int fd = -1;
+	struct stat st;
 	int flags = 0;
 
-	if (mkdir(point, 0000) < 0 && errno != EEXIST)
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	seal->mode = st.st_mode & 07777;
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL)) {
+		seal->sealed = true;
+		return 0;
+	}
+	if (fchmod(fd, 0000) < 0)
+		return -errno;
+	seal->changed = true;
+	flags |= FS_IMMUTABLE_FL;
+	seal->sealed = ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+	return 0;
+}
+
+int mount_point_seal(const char *point, struct mount_seal *ret_seal, struct problem *reterr_problem)
+{
+	struct mount_seal made = {.made = mkdir(point, 0000) == 0};
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!made.made && errno != EEXIST)
 		return problem_set(reterr_problem, -errno,
 			"mount point %s cannot be made: %s; make its parent directory first", point,
 			strerror(errno));
@@ -76,17 +97,28 @@ int mount_point_seal(const char *point, bool *ret_sealed, struct problem *reterr
 			"mount point %s is not empty: its files would be hidden, not protected; "
 			"move them away first",
 			point);
-	*ret_sealed = false;
-	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_IMMUTABLE_FL)) {
-		*ret_sealed = true;
-		return 0;
-	}
-	if (fchmod(fd, 0000) < 0)
-		return problem_set(reterr_problem, -errno, "mount point %s cannot be closed: %s",
-			point, strerror(errno));
-	flags |= FS_IMMUTABLE_FL;
-	*ret_sealed = ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+	r = seal(fd, &made);
+	if (r < 0)
+		return problem_set(reterr_problem, r, "mount point %s cannot be closed: %s", point,
+			strerror(-r));
+	*ret_seal = made;
 	return 0;
+}
+
+void mount_point_unseal(const char *point, const struct mount_seal *seal)
+{
+	_cleanup_close_ int fd = open(point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int flags = 0;
+
+	if (fd < 0 || !seal->changed)
+		return;
+	if (seal->sealed && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+		flags &= ~FS_IMMUTABLE_FL;
+		if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)
+			return;
+	}
+	if (fchmod(fd, seal->mode) == 0 && seal->made)
+		(void)rmdir(point);
 }
 
 /* --- mounting --- */

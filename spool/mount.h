@@ -14,14 +14,24 @@
 
 #include "base/problem.h"
 #include <stdbool.h>
+#include <sys/types.h>
+
+/* What a mount point was before it was sealed. */
+struct mount_seal {
+	bool sealed; /* false where the file system below has no immutable flag */
+	bool made;
+	bool changed; /* was not immutable */
+	mode_t mode;
+};
 
 /*
  * Makes the mount point if it does not exist, and seals it (N1).  -ENOTDIR,
- * -ENOTEMPTY, -EBUSY (something is mounted there).  *ret_sealed: false where the
- * file system below has no immutable flag.
+ * -ENOTEMPTY, -EBUSY (something is mounted there).
  */
 must_check int mount_point_seal(
-	const char *point, bool *ret_sealed, struct problem *reterr_problem);
+	const char *point, struct mount_seal *ret_seal, struct problem *reterr_problem);
+/* Nothing was mounted after all: it is again what it was, as far as that can be. */
+void mount_point_unseal(const char *point, const struct mount_seal *seal);
 
 must_check int mount_spool(
 	const char *device, const char *point, bool read_only, struct problem *reterr_problem);

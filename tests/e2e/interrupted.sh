@@ -42,6 +42,37 @@ for ms in 20 60 100 140 180 220 260 300 400 500; do
 done
 ok "attach killed at ten instants: detach clears what it left, and nothing is lost"
 
+# --- ... and while it sweeps what a killed volume left: the command is killed by what it calls ---
+attach >/dev/null
+kill -9 "$("$sg" status --json "$image" | jq .process)"
+mkdir "$work/bin"
+printf '#!/bin/sh\ncp "$SPOOLGUARD_RUNTIME_DIR"/*/state "%s/state-then"\nkill -9 $PPID\n' "$work" >"$work/bin/e2fsck"
+chmod +x "$work/bin/e2fsck"
+PATH=$work/bin:$PATH "$sg" attach --passphrase-file "$pass" --mount "$mount" "$image" >/dev/null 2>&1 && fail "the command outlived its killing"
+jq -e --arg m "$mount" '.mount == $m and .ready == false' "$work/state-then" >/dev/null || fail "the mount is not recorded before it is made: $(cat "$work/state-then")"
+"$sg" status "$image" >"$work/out" 2>&1 && fail "status says that all is well"
+grep -q 'interrupted' "$work/out" || fail "status does not name the interrupted attach: $(cat "$work/out")"
+"$sg" detach "$image" || fail "detach of an interrupted attach"
+nothing_left "killed in the sweep"
+printf '#!/bin/sh\nexit 4\n' >"$work/bin/e2fsck"
+attach >/dev/null
+kill -9 "$("$sg" status --json "$image" | jq .process)"
+mkdir "$work/plain-point" && chmod 750 "$work/plain-point"
+"$sg" detach "$image" >/dev/null 2>&1
+for at in "$work/plain-point" "$work/new-point"; do
+	refuses 1 'damaged.*e2fsck' env PATH="$work/bin:$PATH" "$sg" attach --passphrase-file "$pass" --mount "$at" "$image"
+	nothing_left "a damaged file system"
+done
+printf '#!/bin/sh\nkill -INT $$\n' >"$work/bin/e2fsck"
+refuses 1 'could not check' env PATH="$work/bin:$PATH" "$sg" attach --passphrase-file "$pass" --mount "$work/new-point" "$image"
+[ "$(stat -c %a "$work/plain-point")" = 750 ] || fail "a directory that was not used stays sealed"
+touch "$work/plain-point/file" || fail "a directory that was not used stays immutable"
+[ ! -e "$work/new-point" ] || fail "a directory that was not used stays"
+attach >/dev/null
+[ "$(sha256sum <"$mount/keep")" = "$sum" ] || fail "killed in the sweep: the file is not whole"
+detach
+ok "attach killed in the middle of its sweep, and one that is refused there: nothing is left"
+
 # --- detach looks before it leaps ---
 attach >/dev/null
 mkdir "$work/bound"

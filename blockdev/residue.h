@@ -166,8 +166,14 @@ must_check int residue_watch_new(struct residue *residue, const struct extent_li
 void residue_watch_free(struct residue *residue, struct residue_watch *watch);
 
 /*
+ * How many of the blocks that are still watched are UNKNOWN, and may not be freed before a sweep
+ * has judged them (residue_allow_unknown_discards): condemning leaves those as they are.
+ */
+uint64_t residue_watch_unjudged(struct residue *residue, const struct residue_watch *watch);
+
+/*
  * Turns what is still watched into RESIDUE (reads as zeros, owed passes); "owed" gets
- * those blocks, reterr_lost how many were taken off the list meanwhile.
+ * those blocks, ret_lost how many were taken off the list before their turn came.
  */
 must_check int residue_watch_condemn(struct residue *residue, struct residue_watch *watch,
 	struct extent_list *owed, uint64_t *ret_lost);

@@ -72,6 +72,32 @@ void residue_watches_hit(struct residue *residue, struct extent at)
 	}
 }
 
+/* Under lock: the block's content is not known, and only a sweep may say whose it is. */
+static bool is_unjudged(const struct residue *residue, uint64_t block)
+{
+	enum block_state state = state_of(residue, block);
+
+	return !residue->unknown_discards_allowed &&
+	       (state == STATE_UNKNOWN || state == STATE_UNKNOWN_CLEAN);
+}
+
+uint64_t residue_watch_unjudged(struct residue *residue, const struct residue_watch *watch)
+{
+	uint64_t unjudged = 0;
+
+	pthread_mutex_lock(&residue->lock);
+	for (size_t i = 0; i < watch->blocks.count; i++) {
+		struct extent run = watch->blocks.items[i];
+
+		if (residue->totals[STATE_UNKNOWN] + residue->totals[STATE_UNKNOWN_CLEAN] == 0)
+			break;
+		for (uint64_t b = run.first; b < extent_end(run); b++)
+			unjudged += is_unjudged(residue, b);
+	}
+	pthread_mutex_unlock(&residue->lock);
+	return unjudged;
+}
+
 /* Under lock and an exclusive range. */
 static int condemn_block(struct residue *residue, uint64_t block, struct extent_list *owed)
 {
@@ -85,11 +111,13 @@ int residue_watch_condemn(struct residue *residue, struct residue_watch *watch,
 	struct extent_list *owed, uint64_t *ret_lost)
 {
 	struct extent_list blocks = {0};
+	uint64_t lost;
 	int r = 0;
 
 	/* The list may shrink while we go through it: walk a copy, and ask the list again under the
-	 * range lock. */
+	 * range lock.  What is taken off it after we passed is condemned, and not lost. */
 	pthread_mutex_lock(&residue->lock);
+	lost = watch->lost_blocks;
 	for (size_t i = 0; i < watch->blocks.count && r >= 0; i++)
 		r = extent_list_add(&blocks, watch->blocks.items[i]);
 	pthread_mutex_unlock(&residue->lock);
@@ -104,16 +132,16 @@ int residue_watch_condemn(struct residue *residue, struct residue_watch *watch,
 		for (uint64_t b = run.first; b < extent_end(run) && r >= 0; b++) {
 			if (extent_list_overlaps(&watch->blocks, (struct extent){b, 1}))
 				r = condemn_block(residue, b, owed);
+			else
+				lost++;
 		}
 		pthread_mutex_unlock(&residue->lock);
 		if (!mutant_is(MUTANT_NO_DRAIN_ON_CONDEMN))
 			range_lock_release(&residue->ranges, &holder);
 	}
 
-	pthread_mutex_lock(&residue->lock);
-	*ret_lost = watch->lost_blocks;
-	pthread_mutex_unlock(&residue->lock);
 	extent_list_done(&blocks);
+	*ret_lost = lost;
 	return r;
 }
 

@@ -19,6 +19,7 @@ void job_receipt_add(struct job_receipt *receipt, const struct retirement *retir
 	total->durable_blocks += retirement->durable_blocks;
 	total->verified_blocks += retirement->verified_blocks;
 	total->refused_blocks += retirement->refused_blocks;
+	total->unjudged_blocks += retirement->unjudged_blocks;
 	if (retirement->passes == 0) /* a file without blocks needed no pass */
 		return;
 	total->passes = retirement->passes;
@@ -57,6 +58,7 @@ static void print_json(const struct job_receipt *receipt)
 	cli_add_u64(object, "not_owed_blocks", total->not_owed_blocks);
 	cli_add_u64(object, "lost_blocks", total->lost_blocks);
 	cli_add_u64(object, "refused_blocks", total->refused_blocks);
+	cli_add_u64(object, "unjudged_blocks", total->unjudged_blocks);
 	cli_add_u64(object, "epoch", total->epoch);
 	cli_add_u64(object, "barrier_epoch", receipt->barrier_epoch);
 	if (receipt->led) {
@@ -93,6 +95,8 @@ static void print_text(const struct job_receipt *receipt)
 		printf(", changed hands %" PRIu64, total->lost_blocks);
 	if (total->refused_blocks > 0)
 		printf(", refused by the medium %" PRIu64, total->refused_blocks);
+	if (total->unjudged_blocks > 0)
+		printf(", not judged yet %" PRIu64, total->unjudged_blocks);
 	printf("\n  batch %" PRIu64 ", barrier %" PRIu64, total->epoch, receipt->barrier_epoch);
 	if (receipt->led)
 		printf("; journal %s; free but held back by the file system: %" PRIu64 " blocks",

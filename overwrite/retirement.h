@@ -17,7 +17,9 @@ struct retirement {
 	uint64_t written_blocks;
 	uint64_t durable_blocks;
 	uint64_t verified_blocks;
-	uint64_t refused_blocks; /* by the medium, and no spare could take them */
+	uint64_t unjudged_blocks; /* UNKNOWN, and no sweep has said whose they are: of such a job
+				     nothing is touched */
+	uint64_t refused_blocks;  /* by the medium, and no spare could take them */
 	uint32_t passes;
 	int64_t pass_durable_wall_s[SCHEME_PASSES_MAX];
 	uint64_t epoch; /* of the eraser's batch */

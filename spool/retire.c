@@ -228,10 +228,19 @@ static int condemn_all(const struct spool_port *port, struct retire_file *files,
 static void judge(struct retire_file *file)
 {
 	const struct retirement *done = &file->retirement;
-	char text[192];
+	char text[256];
 
 	if (file->error != 0)
 		return;
+	if (done->unjudged_blocks > 0) {
+		snprintf(text, sizeof(text),
+			"lies on blocks whose content nobody has judged since the map was lost "
+			"(%" PRIu64 "), and was left as it is; detach the volume, attach it with "
+			"--mount, which judges them, and retire it again",
+			done->unjudged_blocks);
+		(void)refuse(file, -EUCLEAN, text);
+		return;
+	}
 	(void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
 	if (done->lost_blocks > 0 || !is_unmoved(file)) {
 		snprintf(text, sizeof(text),

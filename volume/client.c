@@ -155,6 +155,7 @@ static int get_retirement(struct json_object *p, struct retirement *ret_retireme
 		!message_get_u64(p, "durable", &done.durable_blocks) ||
 		!message_get_u64(p, "verified", &done.verified_blocks) ||
 		!message_get_u64(p, "refused", &done.refused_blocks) ||
+		!message_get_u64(p, "unjudged", &done.unjudged_blocks) ||
 		!message_get_u64(p, "passes", &passes) || passes > SCHEME_PASSES_MAX ||
 		!message_get_u64(p, "epoch", &done.epoch))
 		return -EPROTO;

@@ -295,6 +295,7 @@ static struct json_object *describe_retirement(const struct retirement *done)
 	add_u64(out, "durable", done->durable_blocks);
 	add_u64(out, "verified", done->verified_blocks);
 	add_u64(out, "refused", done->refused_blocks);
+	add_u64(out, "unjudged", done->unjudged_blocks);
 	add_u64(out, "passes", done->passes);
 	add_u64(out, "epoch", done->epoch);
 	for (uint32_t i = 0; i < done->passes; i++)

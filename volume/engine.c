@@ -453,24 +453,34 @@ int engine_discard(struct engine *engine, struct extent at)
 
 /* --- control --- */
 
+/* A job of which some blocks are not judged stays as it is. */
+static int condemn_one(struct engine *engine, struct residue_watch *watch,
+	uint64_t requested_blocks, struct retire_request *request)
+{
+	struct retirement *result = request->result;
+	int r;
+
+	*result = (struct retirement){
+		.requested_blocks = requested_blocks,
+		.unjudged_blocks = residue_watch_unjudged(engine->residue, watch),
+	};
+	if (result->unjudged_blocks > 0)
+		return 0;
+	r = residue_watch_condemn(engine->residue, watch, &request->owed, &result->lost_blocks);
+	result->refused_blocks = residue_watch_refused(engine->residue, watch, &request->owed);
+	result->not_owed_blocks = requested_blocks - result->lost_blocks - result->refused_blocks -
+				  extent_list_blocks(&request->owed);
+	return r;
+}
+
 /* Condemns each watch into a request of its own; the requests' lists are the caller's to free. */
 static int condemn_all(struct engine *engine, struct residue_watch *const *watches,
 	const uint64_t *requested_blocks, size_t count, struct retire_request *requests)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < count && r >= 0; i++) {
-		struct retirement *result = requests[i].result;
-
-		*result = (struct retirement){.requested_blocks = requested_blocks[i]};
-		r = residue_watch_condemn(
-			engine->residue, watches[i], &requests[i].owed, &result->lost_blocks);
-		result->refused_blocks =
-			residue_watch_refused(engine->residue, watches[i], &requests[i].owed);
-		result->not_owed_blocks = requested_blocks[i] - result->lost_blocks -
-					  result->refused_blocks -
-					  extent_list_blocks(&requests[i].owed);
-	}
+	for (size_t i = 0; i < count && r >= 0; i++)
+		r = condemn_one(engine, watches[i], requested_blocks[i], &requests[i]);
 	return r;
 }
 

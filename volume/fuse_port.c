@@ -75,6 +75,12 @@ static void fill_attributes(struct fuse_port *port, struct stat *st)
 	st->st_blocks = st->st_size / 512;
 }
 
+/* What the kernel's block layer knows: a volume that has stopped is a device that fails. */
+static int errno_of(int result)
+{
+	return result == -ENOTRECOVERABLE ? EIO : result < 0 ? -result : 0;
+}
+
 static void do_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
 {
 	struct stat st;
@@ -152,7 +158,7 @@ static void do_read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t of
 	}
 	r = engine_read(port->engine, at, this_worker->reply);
 	if (r < 0)
-		fuse_reply_err(request, r == -ENOTRECOVERABLE ? EIO : -r);
+		fuse_reply_err(request, errno_of(r));
 	else
 		fuse_reply_buf(request, (const char *)this_worker->reply, bytes);
 }
@@ -160,7 +166,7 @@ static void do_read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t of
 static void reply_write(fuse_req_t request, int result, size_t bytes)
 {
 	if (result < 0)
-		fuse_reply_err(request, result == -ENOTRECOVERABLE ? EIO : -result);
+		fuse_reply_err(request, errno_of(result));
 	else
 		fuse_reply_write(request, bytes);
 }
@@ -272,7 +278,7 @@ static void do_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t o
 		return;
 	}
 	r = engine_discard(port->engine, at);
-	fuse_reply_err(request, r < 0 ? -r : 0);
+	fuse_reply_err(request, errno_of(r));
 }
 
 static void do_init(void *userdata, struct fuse_conn_info *connection)

@@ -320,6 +320,88 @@ START_TEST(a_job_that_is_retired_again_is_told_again_what_was_refused)
 }
 END_TEST
 
+START_TEST(a_job_on_blocks_that_nobody_has_judged_is_left_as_it_is)
+{
+	struct residue *residue;
+	struct retirement done;
+
+	make_live(20, 4, 'j');
+	ck_assert_int_eq(residue_set_filesystem_expected(engine_residue(engine), true), 0);
+	close_engine();
+	start_engine();
+	residue = engine_residue(engine);
+	ck_assert_int_eq(residue_distrust(residue), 0);
+	engine_trust(engine); /* attached, but no sweep has judged what is there */
+	make_live(24, 1, 'n');
+	ck_assert_int_eq(retire(20, 5, &done), 0);
+	ck_assert_uint_eq(done.unjudged_blocks, 5);
+	ck_assert_uint_eq(done.not_owed_blocks, 0); /* "clean already" would be a lie (P5) */
+	ck_assert_uint_eq(done.written_blocks, 0);
+	ck_assert(reads_as(20, 4, 'j'));
+	residue_allow_unknown_discards(residue);
+	ck_assert_int_eq(retire(20, 5, &done), 0);
+	ck_assert_uint_eq(done.unjudged_blocks, 0);
+	ck_assert_uint_eq(done.verified_blocks, 5);
+	ck_assert(medium_shows(20, 0x97));
+}
+END_TEST
+
+static void *write_at_20(void *argument)
+{
+	static uint8_t data[BLOCK_BYTES];
+
+	*(int *)argument = engine_write(engine, (struct extent){20, 1}, data);
+	return NULL;
+}
+
+struct condemning {
+	struct residue_watch *watch;
+	struct extent_list owed;
+	uint64_t lost;
+	int result;
+};
+
+static void *condemn_it(void *argument)
+{
+	struct condemning *it = argument;
+
+	it->result = residue_watch_condemn(engine_residue(engine), it->watch, &it->owed, &it->lost);
+	return NULL;
+}
+
+/* Else a job's numbers add up to more than it has. */
+START_TEST(a_block_that_is_freed_after_it_was_condemned_is_not_lost)
+{
+	struct condemning it = {.result = -1};
+	struct extent_list blocks = {0};
+	pthread_t writer, condemner;
+	int written = -1;
+
+	make_live(10, 1, 'a');
+	make_live(20, 1, 'b');
+	ck_assert_int_eq(extent_list_add(&blocks, (struct extent){10, 1}), 0);
+	ck_assert_int_eq(extent_list_add(&blocks, (struct extent){20, 1}), 0);
+	close_gate();
+	pthread_create(&writer, NULL, write_at_20, &written);
+	wait_for_somebody_at_the_gate();
+	ck_assert_int_eq(residue_watch_new(engine_residue(engine), &blocks, &it.watch), 0);
+	pthread_create(&condemner, NULL, condemn_it, &it);
+	while (class_of(10) != RESIDUE_CLASS_RESIDUE)
+		sleep_ms(1);
+	ck_assert_int_eq(residue_discard(engine_residue(engine), (struct extent){10, 1}), 0);
+	open_gate();
+	pthread_join(writer, NULL);
+	pthread_join(condemner, NULL);
+	ck_assert_int_eq(written, 0);
+	ck_assert_int_eq(it.result, 0);
+	ck_assert_uint_eq(extent_list_blocks(&it.owed), 2);
+	ck_assert_uint_eq(it.lost, 0);
+	residue_watch_free(engine_residue(engine), it.watch);
+	extent_list_done(&it.owed);
+	extent_list_done(&blocks);
+}
+END_TEST
+
 static uint64_t cpu_ms(void)
 {
 	struct rusage usage;
@@ -749,6 +831,8 @@ int main(void)
 	tcase_add_test(tcase, a_retirement_reports_what_was_measured);
 	tcase_add_test(tcase, a_job_of_no_written_blocks_is_retired_at_once);
 	tcase_add_test(tcase, what_belongs_to_a_retirement_is_counted_by_it);
+	tcase_add_test(tcase, a_job_on_blocks_that_nobody_has_judged_is_left_as_it_is);
+	tcase_add_test(tcase, a_block_that_is_freed_after_it_was_condemned_is_not_lost);
 	tcase_add_test(tcase, blocks_that_were_owed_already_are_not_reported_as_refused);
 	tcase_add_test(tcase, jobs_that_are_retired_together_share_batches);
 	tcase_add_test(tcase, a_refused_block_is_carried_by_a_spare_and_the_job_is_told);

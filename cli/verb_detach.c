@@ -3,6 +3,7 @@
  * verb_detach.c - "spoolguard detach": what is owed is finished or recorded, then all is let go
  */
 #include "base/io.h"
+#include "blockdev/holder.h"
 #include "blockdev/mount_table.h"
 #include "cli/cli.h"
 #include "cli/volumes.h"
@@ -16,6 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define OPEN_TRIES   10
+#define OPEN_WAIT_US 50000
 
 /* Everything freed is handed back before the mount ends, so that it is recorded as owed. */
 static void hand_back(const struct runtime_state *state, struct client *client)
@@ -50,6 +54,24 @@ static int check_place(const struct runtime_state *state, const char *private_po
 	return 0;
 }
 
+/* Somebody who has it open would keep the loop device, and the volume half detached; udev looks at
+ * it for a moment only. */
+static int check_open(const struct runtime_state *state, const struct stat *device,
+	struct problem *reterr_problem)
+{
+	char holder[HOLDER_BYTES];
+
+	for (int i = 0; holder_find(device, false, holder); i++) {
+		if (i == OPEN_TRIES)
+			return problem_set(reterr_problem, -EBUSY,
+				"%s is open in %s; end it, then detach again (nothing was "
+				"detached)",
+				state->device, holder);
+		usleep(OPEN_WAIT_US);
+	}
+	return 0;
+}
+
 /* Every mount of the device is looked at before the first one ends. */
 static int end_mounts(
 	struct runtime_state *state, struct client *client, struct problem *reterr_problem)
@@ -73,6 +95,9 @@ static int end_mounts(
 		if (r < 0)
 			return r;
 	}
+	r = check_open(state, &device, reterr_problem);
+	if (r < 0)
+		return r;
 	if (state->mount[0])
 		hand_back(state, client);
 	while (mount_table_place(device.st_rdev, 0, where, sizeof(where)) >= 0) {

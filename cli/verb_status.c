@@ -8,6 +8,7 @@
 #include "cli/volumes.h"
 #include "crypto/profile.h"
 #include "keystore/keystore.h"
+#include "volume/attach.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ static unsigned int list_faults(
 			count++;                                                                   \
 		}                                                                                  \
 	} while (0)
+	FAULT(state->ready && !state->device[0],
+		"its block device is gone: detach it, and attach it again");
 	FAULT(!state->ready,
 		"its attach goes on, or was interrupted: wait, or detach it and attach it again");
 	FAULT(json_object_get_boolean(json_object_object_get(status, "eraser_failed")),
@@ -81,7 +84,7 @@ static void print_text(
 	char medium[MEDIUM_TEXT_BYTES];
 
 	printf("%s: attached as %s (FUSE and loop)%s%s%s\n", cli_shown(state->path),
-		state->device[0] ? state->device : "(no device yet)",
+		state->device[0] ? state->device : "no device",
 		state->mount[0] ? ", mounted at " : "", cli_shown(state->mount),
 		state->read_only ? ", read-only" : "");
 	if (json_object_get_boolean(json_object_object_get(status, "managed")))
@@ -111,7 +114,7 @@ static void add_state(struct json_object *object, const struct runtime_state *st
 }
 
 /* One attached volume: into the list, or as text.  Returns an exit code. */
-static int show(const struct runtime_state *state, struct json_object *list)
+static int show(struct runtime_state *state, struct json_object *list)
 {
 	_cleanup_(client_freep) struct client *client = NULL;
 	struct json_object *status = NULL, *faults;
@@ -127,6 +130,7 @@ static int show(const struct runtime_state *state, struct json_object *list)
 		cli_fail(&problem, r);
 		return CLI_NO;
 	}
+	attach_find_device(state); /* what was recorded may be somebody else's by now */
 	faults = json_object_new_array();
 	code = list_faults(state, status, faults) > 0 ? CLI_NO : CLI_YES;
 	if (!list) {

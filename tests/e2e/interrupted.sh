@@ -96,6 +96,23 @@ refuses 1 'mounted at .*/by-hand too' "$sg" detach "$image"
 umount "$work/by-hand"
 detach
 
+attach >/dev/null
+device=$(device_of_mount)
+sleep 30 <"$device" &
+opener=$!
+pids+=("$opener")
+sleep 0.2
+refuses 1 'open in sleep.*nothing was detached' "$sg" detach "$image"
+[ "$(sha256sum <"$mount/keep")" = "$sum" ] || fail "a refused detach took the mount away"
+kill "$opener"; wait "$opener" 2>/dev/null
+umount "$mount" && losetup -d "$device"
+for _ in $(seq 50); do losetup "$device" >/dev/null 2>&1 || break; sleep 0.1; done
+"$sg" status "$image" >"$work/out" 2>&1 && fail "the device is gone, and status says that all is well"
+grep -q 'device is gone' "$work/out" || fail "status: $(cat "$work/out")"
+"$sg" detach "$image" || fail "detach of a volume whose device is gone"
+nothing_left "a device that was open, then taken away"
+ok "a device that is open elsewhere is refused, one that was taken away is told and cleared"
+
 # --- strange mount points ---
 for at in "$work/with space" "$work/real/../dotted" "$work/link"; do
 	mkdir -p "$work/real" "$work/target"

@@ -18,7 +18,8 @@ targets=("$@")
 top=$PWD/build/cross-$triplet
 root=$top/root
 folders='base crypto ipc blockdev keystore overwrite'
-packages='libc6-dev check libssl-dev libsodium-dev libjson-c-dev libcryptsetup-dev'
+packages='libc6-dev check libssl-dev libsodium-dev libjson-c-dev libcryptsetup-dev libblkid-dev libext2fs-dev
+	comerr-dev uuid-dev libfuse3-dev'
 case $triplet in
 aarch64-linux-gnu) architecture=arm64 qemu=qemu-aarch64 ;;
 *) echo "skipped: nobody said what Debian calls $triplet"; exit 77 ;;

@@ -7,6 +7,8 @@
  * Method: a child works with a canary and stops, while its parent, who alone
  * holds the canary openly, searches all of the child's memory; and a core file,
  * where the system writes any.
+ *
+ * Not under qemu-user: the emulator keeps copies of memory of its own
  */
 #include "crypto/aead.h"
 #include "crypto/hash.h"

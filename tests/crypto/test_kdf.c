@@ -8,6 +8,8 @@
  * implementation (libargon2, which libcryptsetup uses) first has to give RFC
  * 9106's answer, then libsodium has to agree with it where libsodium can: one
  * lane, no secret, no associated data.
+ *
+ * Not under qemu-user: a limit of memory would be the emulator's
  */
 #include "crypto/hash.h"
 #include "crypto/kdf.h"

@@ -5,6 +5,8 @@
  * Goal: a secret is locked, undumpable and guarded on both sides, or there is
  * none (S1); what is cut off or unread is zeros (S3).  Method: the kernel's own
  * account of the memory, and children that step over the edge.
+ *
+ * Not under qemu-user: MADV_DONTDUMP does not pass through it
  */
 #include "crypto/secret.h"
 #include "tests/support/mapping.h"

@@ -12,17 +12,32 @@ void job_list_done(struct job_list *list)
 		free(list->entries[i].path);
 	}
 	free(list->entries);
+	json_object_put(list->numbers);
 	*list = (struct job_list){.entries = NULL};
 }
 
-/* Jobs mostly come in order, so the last entries are looked at first. */
-static size_t find_job(const struct job_list *list, const char *id)
+/* The number of the job with that id; a new one if it is new. */
+static int find_job(struct job_list *list, const char *id, size_t *ret_job)
 {
-	for (size_t i = list->count; i-- > 0;) {
-		if (strcmp(list->entries[i].id, id) == 0)
-			return list->entries[i].job;
+	struct json_object *number;
+
+	if (!list->numbers)
+		list->numbers = json_object_new_object();
+	if (!list->numbers)
+		return -ENOMEM;
+	if (json_object_object_get_ex(list->numbers, id, &number)) {
+		*ret_job = (size_t)json_object_get_uint64(number);
+		return 0;
 	}
-	return list->jobs;
+	number = json_object_new_uint64(list->jobs);
+	if (!number)
+		return -ENOMEM;
+	if (json_object_object_add(list->numbers, id, number) < 0) {
+		json_object_put(number);
+		return -ENOMEM;
+	}
+	*ret_job = list->jobs++;
+	return 0;
 }
 
 int job_list_add(struct job_list *list, const char *id, const char *path)
@@ -41,14 +56,12 @@ int job_list_add(struct job_list *list, const char *id, const char *path)
 			return -ENOMEM;
 		list->entries = grown;
 	}
-	entry = (struct job_entry){strdup(id), strdup(path), find_job(list, id)};
-	if (!entry.id || !entry.path) {
+	entry = (struct job_entry){.id = strdup(id), .path = strdup(path)};
+	if (!entry.id || !entry.path || find_job(list, id, &entry.job) < 0) {
 		free(entry.id);
 		free(entry.path);
 		return -ENOMEM;
 	}
-	if (entry.job == list->jobs)
-		list->jobs++;
 	list->entries[list->count++] = entry;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #define SPOOLGUARD_CLI_JOB_LIST_H
 
 #include "base/problem.h"
+#include <json-c/json.h>
 #include <stddef.h>
 
 #define JOB_LIST_FILES_MAX 65536u
@@ -24,6 +25,7 @@ struct job_list {
 	struct job_entry *entries; /* owned */
 	size_t count;
 	size_t jobs;
+	struct json_object *numbers; /* of the jobs by their ids; owned */
 };
 
 void job_list_done(struct job_list *list);

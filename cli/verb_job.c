@@ -195,14 +195,30 @@ static int retire(struct work *work, struct problem *problem)
 	return r;
 }
 
+static void add_file(
+	struct job_receipt *receipt, const struct job_entry *entry, const struct retire_file *file)
+{
+	receipt->id = entry->id;
+	receipt->files++;
+	receipt->erased_files += file->erased;
+	receipt->removed_files += file->error == 0 && file->removed;
+	receipt->bytes += file->size_bytes;
+	receipt->extents += file->extent_count;
+	job_receipt_add(receipt, &file->retirement);
+}
+
 /* The files' own lines, then the receipt of each job in order. */
 static int report(const struct work *work, struct json_object *status)
 {
 	const struct job_list *list = &work->arguments->list;
 	uint64_t owed =
 		volumes_status_u64(status, "residue") + volumes_status_u64(status, "suspect");
+	_cleanup_free_ struct job_receipt *receipts = calloc(list->jobs, sizeof(*receipts));
 	char medium[MEDIUM_TEXT_BYTES];
 	bool all = true;
+
+	if (!receipts)
+		return cli_fail(NULL, -ENOMEM);
 
 	volumes_assess_medium(&work->state, status, medium, NULL);
 	for (size_t i = 0; i < list->count; i++) {
@@ -210,7 +226,7 @@ static int report(const struct work *work, struct json_object *status)
 			cli_fail(&work->files[i].problem, work->files[i].error);
 	}
 	for (size_t job = 0; job < list->jobs; job++) {
-		struct job_receipt receipt = {
+		receipts[job] = (struct job_receipt){
 			.scheme = volumes_status_string(status, "scheme"),
 			.verify = volumes_status_string(status, "verify"),
 			.volume_uuid = work->state.uuid,
@@ -222,23 +238,15 @@ static int report(const struct work *work, struct json_object *status)
 			.backlog_blocks = owed,
 			.took_ms = (clock_monotonic_ns() - work->start_ns) / 1000000u,
 		};
+	}
+	for (size_t i = 0; i < list->count; i++)
+		add_file(&receipts[list->entries[i].job], &list->entries[i], &work->files[i]);
+	for (size_t job = 0; job < list->jobs; job++) {
+		struct job_receipt *receipt = &receipts[job];
 
-		for (size_t i = 0; i < list->count; i++) {
-			const struct retire_file *file = &work->files[i];
-
-			if (list->entries[i].job != job)
-				continue;
-			receipt.id = list->entries[i].id;
-			receipt.files++;
-			receipt.erased_files += file->erased;
-			receipt.removed_files += file->error == 0 && file->removed;
-			receipt.bytes += file->size_bytes;
-			receipt.extents += file->extent_count;
-			job_receipt_add(&receipt, &file->retirement);
-		}
-		receipt.retired = work->barrier_passed && receipt.removed_files == receipt.files;
-		all &= receipt.retired;
-		job_receipt_print(&receipt, work->arguments->json);
+		receipt->retired = work->barrier_passed && receipt->removed_files == receipt->files;
+		all &= receipt->retired;
+		job_receipt_print(receipt, work->arguments->json);
 	}
 	return all ? CLI_YES : CLI_NO;
 }

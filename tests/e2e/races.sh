@@ -50,6 +50,16 @@ others_whole replaced
 ok "replaced: the old content is erased, the new file is left alone"
 
 victim; retire
+cat "$mount/victim" >"$work/read" 2>/dev/null # waits for the lease, which must not cost the command its life
+joined
+[ $code = 0 ] || fail "opened by a reader: exit $code: $(cat "$work/err")"
+grep -q "$mark" "$work/read" && fail "a reader who waited was given the job"
+rm -f "$work/read"
+[ "$(hits)" = 0 ] || fail "opened by a reader: its text is readable"
+others_whole "opened by a reader"
+ok "opened by a reader meanwhile: he waits, and reads nothing of the job"
+
+victim; retire
 rm "$mount/victim"
 joined
 [ $code = 0 ] || fail "removed meanwhile: exit $code: $(cat "$work/err")"

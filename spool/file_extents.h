@@ -12,7 +12,8 @@
 #include "base/extent.h"
 #include "base/problem.h"
 
-/* A file in more pieces is refused: one watch takes no more (EXTENTS_MAX of volume/control_retire.c). */
+/* A file in more pieces is refused: one watch takes no more (EXTENTS_MAX of
+ * volume/control_retire.c). */
 #define FILE_EXTENTS_MAX (1u << 17)
 
 /*

@@ -11,8 +11,9 @@
  *       waits (F_SETLEASE, fcntl(2)).
  *   J3  A block that receives a write or discard after it was recorded is never erased for
  *       this job (residue_watch); the file is then reported as changed.
- *   J4  Only the file that was opened is removed: a name that means another file by then
- *       stays.
+ *   J4  Only the file that was opened is removed: the name is looked at right before, and
+ *       stays if it means another file by then.  (No call removes a name only if it means a
+ *       given file: who renames another file into that instant loses its name.)
  *
  * A barrier (barrier.h) must follow before anything is claimed: it covers the directory
  * entry, the inode's extent blocks and the journal's copies of both.

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define DISCARD_BYTES_MAX (128ull << 20)
+#define WRITES_MAX	  16
 
 /* --- what a killed process left --- */
 
@@ -126,6 +127,7 @@ static int make_device(const char *medium, uint32_t block_bytes, bool managed,
 		if (r < 0)
 			return r;
 		loop_limit_discards(state->device, DISCARD_BYTES_MAX);
+		loop_limit_writes(state->device, WRITES_MAX);
 	}
 	r = client_serve(client);
 	if (r >= 0)

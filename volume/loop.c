@@ -63,13 +63,39 @@ int loop_attach(const char *file, uint32_t block_bytes, bool read_only,
 	return 0;
 }
 
+static int queue_path(const char *device, const char *name, char path[static SYSFS_PATH_BYTES])
+{
+	const char *base = strrchr(device, '/');
+	int n = snprintf(
+		path, SYSFS_PATH_BYTES, "/sys/block/%s/queue/%s", base ? base + 1 : device, name);
+
+	return n < 0 || n >= SYSFS_PATH_BYTES ? -ENAMETOOLONG : 0;
+}
+
+static int write_limit(const char *device, const char *name, const char *value)
+{
+	_cleanup_close_ int fd = -1;
+	char path[SYSFS_PATH_BYTES];
+	int r;
+
+	r = queue_path(device, name, path);
+	if (r < 0)
+		return r;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : io_write(fd, value, strlen(value));
+}
+
 int loop_detach(const char *device)
 {
 	_cleanup_close_ int fd = open(device, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
-	return ioctl(fd, LOOP_CLR_FD) < 0 ? -errno : 0;
+	if (ioctl(fd, LOOP_CLR_FD) < 0)
+		return -errno;
+	if (write_limit(device, "scheduler", "none") < 0)
+		return 0; /* the next user of the device has a scheduler, and loses nothing */
+	return 0;
 }
 
 bool loop_is_over(const char *device, const char *path_end)
@@ -118,15 +144,6 @@ int loop_refresh_size(const char *device)
 	return ioctl(fd, LOOP_SET_CAPACITY) < 0 ? -errno : 0;
 }
 
-static int queue_path(const char *device, const char *name, char path[static SYSFS_PATH_BYTES])
-{
-	const char *base = strrchr(device, '/');
-	int n = snprintf(
-		path, SYSFS_PATH_BYTES, "/sys/block/%s/queue/%s", base ? base + 1 : device, name);
-
-	return n < 0 || n >= SYSFS_PATH_BYTES ? -ENAMETOOLONG : 0;
-}
-
 static int read_limit(const char *device, const char *name, uint64_t *ret_value)
 {
 	_cleanup_close_ int fd = -1;
@@ -166,15 +183,24 @@ int loop_refuse_zeroing(const char *device, struct problem *reterr_problem)
 	return 0;
 }
 
+/* What the kernel does not take is slower or needs more memory, and is not wrong. */
 void loop_limit_discards(const char *device, uint64_t bytes)
 {
-	_cleanup_close_ int fd = -1;
-	char path[SYSFS_PATH_BYTES], text[32];
+	char text[32];
 
-	if (queue_path(device, "discard_max_bytes", path) < 0)
-		return;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	snprintf(text, sizeof(text), "%" PRIu64, bytes);
-	if (fd >= 0 && io_write(fd, text, strlen(text)) < 0)
-		return; /* a longer handler call is slower, not wrong */
+	if (write_limit(device, "discard_max_bytes", text) < 0)
+		return;
+}
+
+void loop_limit_writes(const char *device, unsigned int count)
+{
+	char text[32];
+
+	if (write_limit(device, "scheduler", "mq-deadline") < 0)
+		return;
+	snprintf(text, sizeof(text), "%u", count);
+	if (write_limit(device, "iosched/async_depth", text) < 0 &&
+		write_limit(device, "async_depth", text) < 0)
+		return;
 }

@@ -37,4 +37,13 @@ must_check int loop_refuse_zeroing(const char *device, struct problem *reterr_pr
 /* Largest discard handed down at once: one handler call stays short. */
 void loop_limit_discards(const char *device, uint64_t bytes);
 
+/*
+ * How many writes are handed down at once (on Linux before 6.18: in each of four parts of the
+ * queue).  Each may have to wait for the eraser, with its data in the volume process's locked
+ * memory and a tag of the queue that reads need too: without a limit a flood of writes takes
+ * all of both.  A scheduler that knows such a limit does it; where the kernel has none, the
+ * queue's 128 requests are the limit.
+ */
+void loop_limit_writes(const char *device, unsigned int count);
+
 #endif

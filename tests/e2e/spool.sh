@@ -20,6 +20,12 @@ make_volume 256M
 attach
 device=$(device_of_mount)
 [ "$(raw_hits)" = 0 ] || fail "the raw image knows the mark already"
+queue=/sys/block/${device##*/}/queue
+if grep -q mq-deadline "$queue/scheduler"; then
+	[ "$(cat "$queue/iosched/async_depth" "$queue/async_depth" 2>/dev/null | head -1)" = 16 ] ||
+		fail "a flood of writes may take all of the volume process's memory and of the queue"
+	ok "few writes are handed down at once: reads and memory do not suffer from many that wait"
+fi
 
 for i in $(seq 300); do
 	text "$i" $((1 + (i * 7919) % 200000)) > "$mount/job-$i"
@@ -51,6 +57,7 @@ sync -f "$mount"
 echo 1 > /proc/sys/vm/drop_caches
 [ "$(grep -a -c -e "$mark" "$device")" = 0 ] || fail "the decrypted device still shows retired jobs"
 detach
+grep -q '\[none\]' "$queue/scheduler" || fail "the loop device keeps a scheduler of ours"
 [ "$(raw_hits)" = 0 ] || fail "plaintext on the raw medium"
 ok "nothing on the attached volume"
 

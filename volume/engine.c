@@ -487,13 +487,17 @@ static int condemn_all(struct engine *engine, struct residue_watch *const *watch
 /* Under lock: hands the requests to the eraser's thread. */
 static void enter_requests(struct engine *engine, struct retire_request *requests, size_t count)
 {
+	struct retire_request **tail = &engine->retirements;
+
+	while (*tail)
+		tail = &(*tail)->next;
 	for (size_t i = 0; i < count; i++) {
 		requests[i].result->epoch = engine->epoch;
 		requests[i].done = requests[i].owed.count == 0;
 		if (requests[i].done)
 			continue;
-		requests[i].next = engine->retirements;
-		engine->retirements = &requests[i];
+		*tail = &requests[i];
+		tail = &requests[i].next;
 	}
 }
 
@@ -552,8 +556,10 @@ int engine_retire(struct engine *engine, struct residue_watch *const *watches,
 	r = submit_requests(engine, watches, requested_blocks, count, requests);
 	if (r >= 0)
 		r = wait_for_requests(engine, requests, count);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		extent_list_done(&requests[i].owed);
+		extent_list_done(&requests[i].piece);
+	}
 	free(requests);
 	return r;
 }

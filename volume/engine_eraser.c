@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define URGENT_PIECE_BLOCKS	  8192u /* 32 MiB of retirements, beside the parked writes */
 #define FRESH_PIECE_BLOCKS	  8192u /* 32 MiB */
 #define BACKLOG_PIECE_BLOCKS	  4096u /* 16 MiB, when nothing else goes on */
 #define BACKLOG_BUSY_PIECE_BLOCKS 128u	/* 512 KiB, when something does */
@@ -64,66 +65,112 @@ static int erase(
 
 /* --- urgent --- */
 
-static int gather(
-	struct engine_write *parked, struct retire_request *retirements, struct extent_list *wanted)
+/* What of a retirement is paid next, at most so many blocks. */
+static int gather_piece(
+	struct retire_request *request, uint64_t *room_blocks, struct extent_list *wanted)
 {
 	int r = 0;
 
-	for (; parked && r >= 0; parked = parked->next)
-		r = extent_list_add(wanted, parked->at);
-	for (; retirements; retirements = retirements->next) {
-		for (size_t i = 0; i < retirements->owed.count && r >= 0; i++)
-			r = extent_list_add(wanted, retirements->owed.items[i]);
+	for (size_t i = 0; i < request->owed.count && r >= 0; i++) {
+		struct extent run = request->owed.items[i];
+
+		if (*room_blocks == 0)
+			break;
+		if (run.count > *room_blocks)
+			run.count = *room_blocks;
+		*room_blocks -= run.count;
+		r = extent_list_add(&request->piece, run);
+		if (r >= 0)
+			r = extent_list_add(wanted, run);
 	}
 	return r;
 }
 
-/*
- * Blocks of the list that the medium refused, in this batch or in one that took them first.
- * (Other blocks that this batch did not clear were owed when they were condemned, and the
- * batch before paid them.)  Without memory to find out, all count as refused.
- */
-static uint64_t count_refused(struct engine *engine, const struct extent_list *owed)
+static int gather(
+	struct engine_write *parked, struct retire_request *retirements, struct extent_list *wanted)
 {
-	const struct extent_list *cleared = eraser_cleared(engine->eraser);
-	struct extent_list rest = {0};
-	uint64_t refused;
+	uint64_t room_blocks = URGENT_PIECE_BLOCKS;
 	int r = 0;
 
-	for (size_t i = 0; i < owed->count && r >= 0; i++)
-		r = extent_list_add(&rest, owed->items[i]);
-	for (size_t i = 0; i < cleared->count && r >= 0; i++)
-		r = extent_list_remove(&rest, cleared->items[i]);
-	refused = r < 0 ? extent_list_blocks(owed) - extent_list_common_blocks(owed, cleared)
-			: extent_list_common_blocks(&rest, eraser_refused(engine->eraser));
-	extent_list_done(&rest);
-	return refused;
+	for (; parked && r >= 0; parked = parked->next)
+		r = extent_list_add(wanted, parked->at);
+	for (; retirements && r >= 0; retirements = retirements->next)
+		r = gather_piece(retirements, &room_blocks, wanted);
+	return r;
 }
 
-static void finish_retirement(struct engine *engine, struct retire_request *request,
+static int remove_list(struct extent_list *from, const struct extent_list *what)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < what->count && from->count > 0 && r >= 0; i++)
+		r = extent_list_remove(from, what->items[i]);
+	return r;
+}
+
+/*
+ * What the batch did for the request, of its piece or of the rest (a parked write may have met
+ * that).  Blocks of the piece that were not cleared were refused by the medium, in this batch or
+ * in one that took them first, or were paid by the batch before.
+ */
+static int settle_piece(
+	struct engine *engine, struct retire_request *request, const struct eraser_report *report)
+{
+	const struct extent_list *cleared = eraser_cleared(engine->eraser);
+	struct retirement *result = request->result;
+	uint64_t written = extent_list_common_blocks(&request->owed, cleared), refused;
+	int r;
+
+	if (written == 0 && request->piece.count == 0)
+		return 0;
+	result->written_blocks += written;
+	result->durable_blocks += written;
+	result->verified_blocks +=
+		extent_list_common_blocks(&request->owed, eraser_verified(engine->eraser));
+	result->passes = report->passes;
+	memcpy(result->pass_durable_wall_s, report->pass_durable_wall_s,
+		sizeof(result->pass_durable_wall_s));
+	result->epoch = report->epoch;
+	if (written == extent_list_blocks(&request->owed)) {
+		extent_list_clear(&request->owed);
+		extent_list_clear(&request->piece);
+		return 0;
+	}
+
+	r = remove_list(&request->owed, cleared);
+	if (r >= 0)
+		r = remove_list(&request->piece, cleared);
+	if (r < 0)
+		return r;
+	refused = extent_list_common_blocks(&request->piece, eraser_refused(engine->eraser));
+	result->refused_blocks += refused;
+	result->not_owed_blocks += extent_list_blocks(&request->piece) - refused;
+	r = remove_list(&request->owed, &request->piece);
+	extent_list_clear(&request->piece);
+	return r;
+}
+
+/* Under lock: tells those that are paid; what is left of the others goes before those that came
+ * meanwhile. */
+static void finish_retirements(struct engine *engine, struct retire_request *requests,
 	const struct eraser_report *report, int error)
 {
-	struct retirement *result = request->result;
+	struct retire_request *came = engine->retirements;
+	struct retire_request **tail = &engine->retirements;
 
-	if (error >= 0) {
-		uint64_t owed = extent_list_blocks(&request->owed), refused = 0;
+	while (requests) {
+		struct retire_request *request = requests;
 
-		result->written_blocks =
-			extent_list_common_blocks(&request->owed, eraser_cleared(engine->eraser));
-		result->durable_blocks = result->written_blocks;
-		result->verified_blocks =
-			extent_list_common_blocks(&request->owed, eraser_verified(engine->eraser));
-		if (result->written_blocks < owed)
-			refused = count_refused(engine, &request->owed);
-		result->refused_blocks += refused;
-		result->not_owed_blocks += owed - result->written_blocks - refused;
-		result->passes = report->passes;
-		memcpy(result->pass_durable_wall_s, report->pass_durable_wall_s,
-			sizeof(result->pass_durable_wall_s));
-		result->epoch = report->epoch;
+		requests = request->next; /* once it is done its memory is the waiter's */
+		request->error = error < 0 ? error : settle_piece(engine, request, report);
+		if (request->error < 0 || request->owed.count == 0) {
+			request->done = true;
+			continue;
+		}
+		*tail = request;
+		tail = &request->next;
 	}
-	request->error = error;
-	request->done = true;
+	*tail = came;
 }
 
 /* The blocks are clean now: the write goes to the medium, or is parked again if others came in
@@ -186,12 +233,7 @@ static bool serve_urgent(struct engine *engine)
 	}
 
 	pthread_mutex_lock(&engine->lock);
-	while (retirements) {
-		struct retire_request *next = retirements->next; /* its memory is the waiter's */
-
-		finish_retirement(engine, retirements, &report, r);
-		retirements = next;
-	}
+	finish_retirements(engine, retirements, &report, r);
 	pthread_cond_broadcast(&engine->progress);
 	return true;
 }
@@ -317,18 +359,13 @@ static bool owes_anything(struct engine *engine)
 static void give_up(struct engine *engine)
 {
 	struct engine_write *parked = engine->parked;
-	struct retire_request *request = engine->retirements;
+	struct retire_request *retirements = engine->retirements;
 
 	engine->parked = NULL;
 	engine->parked_tail = &engine->parked;
 	engine->parked_count = 0;
 	engine->retirements = NULL;
-	while (request) {
-		struct retire_request *next = request->next;
-
-		finish_retirement(engine, request, NULL, -EIO);
-		request = next;
-	}
+	finish_retirements(engine, retirements, NULL, -EIO);
 	pthread_cond_broadcast(&engine->progress);
 	pthread_mutex_unlock(&engine->lock);
 	while (parked) {

@@ -18,7 +18,8 @@
  */
 
 struct retire_request {
-	struct extent_list owed;
+	struct extent_list owed;  /* what is left to be paid */
+	struct extent_list piece; /* ... and is asked of the batch that runs */
 	struct retirement *result;
 	bool done;
 	int error;
@@ -53,7 +54,7 @@ struct engine {
 	struct engine_write *parked; /* oldest first */
 	struct engine_write **parked_tail;
 	uint64_t parked_count;
-	struct retire_request *retirements;
+	struct retire_request *retirements; /* oldest first */
 	uint64_t epoch;
 	uint64_t erased_blocks;
 	uint64_t scan_wanted;  /* barriers asked for so far */

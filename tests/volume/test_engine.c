@@ -346,6 +346,51 @@ START_TEST(a_job_on_blocks_that_nobody_has_judged_is_left_as_it_is)
 }
 END_TEST
 
+struct large {
+	struct retirement done;
+	int result;
+};
+
+static void *retire_large(void *argument)
+{
+	struct large *large = argument;
+
+	large->result = retire(0, 12000, &large->done);
+	return NULL;
+}
+
+/* Else a write that meets an owed block waits for all passes over a job of many gigabytes. */
+START_TEST(a_large_job_is_paid_in_pieces_and_counted_as_one)
+{
+	const uint64_t in_the_second_piece = 11000;
+	uint8_t data[BLOCK_BYTES] = {'w'};
+	struct large large = {.result = -1};
+	struct pending pending;
+	uint64_t before = 0;
+	pthread_t thread;
+
+	for (uint64_t b = 0; b < 12000; b += 60)
+		ck_assert_int_eq(put(b, 60, 'j'), 0);
+	ck_assert_int_eq(engine_barrier(engine, &before), 0);
+	close_gate();
+	pthread_create(&thread, NULL, retire_large, &large);
+	wait_for_somebody_at_the_gate();
+	init_pending(&pending, (struct extent){in_the_second_piece, 1}, data);
+	ck_assert_int_eq(engine_write(engine, pending.write.at, data), -EBUSY);
+	ck_assert_int_eq(engine_park(engine, &pending.write), 0);
+	open_gate();
+	ck_assert_int_eq(wait_pending(&pending), 0);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(large.result, 0);
+	ck_assert_uint_eq(large.done.epoch, before + 2);
+	ck_assert_uint_eq(large.done.written_blocks, 12000);
+	ck_assert_uint_eq(large.done.verified_blocks, 12000);
+	ck_assert_uint_eq(large.done.not_owed_blocks, 0);
+	ck_assert_int_eq(class_of(in_the_second_piece), RESIDUE_CLASS_LIVE);
+	ck_assert(medium_shows(0, 0x97) && medium_shows(11999, 0x97));
+}
+END_TEST
+
 static void *write_at_20(void *argument)
 {
 	static uint8_t data[BLOCK_BYTES];
@@ -832,6 +877,7 @@ int main(void)
 	tcase_add_test(tcase, a_job_of_no_written_blocks_is_retired_at_once);
 	tcase_add_test(tcase, what_belongs_to_a_retirement_is_counted_by_it);
 	tcase_add_test(tcase, a_job_on_blocks_that_nobody_has_judged_is_left_as_it_is);
+	tcase_add_test(tcase, a_large_job_is_paid_in_pieces_and_counted_as_one);
 	tcase_add_test(tcase, a_block_that_is_freed_after_it_was_condemned_is_not_lost);
 	tcase_add_test(tcase, blocks_that_were_owed_already_are_not_reported_as_refused);
 	tcase_add_test(tcase, jobs_that_are_retired_together_share_batches);

@@ -111,6 +111,22 @@ static const uint8_t *read_slots(struct map_store *store, struct map_page_id id,
 	return store->buffer;
 }
 
+/* What a page begins with, at format and again when neither slot could be read. */
+#define FIRST_GENERATIONS 2u
+
+/*
+ * Each write is one generation further than the other slot's, or two after damage (below).  Slots
+ * that lie further apart have seen a write that the medium dropped, or that somebody put back;
+ * unless one is the first of a page that was given up, and the crash came before the second.
+ */
+static bool follow_one_another(uint64_t a, uint64_t b)
+{
+	uint64_t apart = a > b ? a - b : b - a;
+
+	return apart == 1 || apart == 2 || (a < b ? a : b) <= FIRST_GENERATIONS ||
+	       mutant_is(MUTANT_SAME_SLOT);
+}
+
 int map_store_load(struct map_store *store, struct map_page_id id, struct map_slots *ret_slots,
 	struct map_page_loaded *ret_page)
 {
@@ -135,7 +151,8 @@ int map_store_load(struct map_store *store, struct map_page_id id, struct map_sl
 	newest = whole[0] && (!whole[1] || generation[0] > generation[1]) ? 0 : 1;
 	*ret_slots =
 		(struct map_slots){.generation = generation[newest], .newest = (uint8_t)newest};
-	ret_page->damaged = !whole[0] || !whole[1];
+	ret_page->damaged =
+		!whole[0] || !whole[1] || !follow_one_another(generation[0], generation[1]);
 	ret_page->lost = !whole[0] && !whole[1];
 	ret_page->twins =
 		whole[0] && whole[1] && memcmp(body[0], body[1], MAP_PAGE_BODY_BYTES) == 0;

@@ -5,8 +5,9 @@
  *   D1 (M5) A page goes to the slot that does not hold its newest generation,
  *      and that slot's write is flushed before the other is ever written:
  *      map_store_write() asserts that the page has no unflushed write.
- *   D2 (M5) If either slot does not authenticate, the page is damaged: what the
- *      other says is returned, but only the caller who can afford to may believe it.
+ *   D2 (M5) If either slot does not authenticate, or their generations do not follow one
+ *      another, the page is damaged: what the newest whole one says is returned, but only
+ *      the caller who can afford to may believe it.
  *
  * A page that was never damaged is read back whole from its newest slot.
  * Threads: one caller at a time.
@@ -27,7 +28,7 @@ struct map_slots {
 };
 
 struct map_page_loaded {
-	bool damaged;			   /* a slot did not authenticate or could not be read */
+	bool damaged;			   /* a slot cannot be read, is not authentic or too old */
 	bool lost;			   /* neither did */
 	bool twins;			   /* both are whole and say the same */
 	uint8_t body[MAP_PAGE_BODY_BYTES]; /* the newest whole slot's, unless lost */

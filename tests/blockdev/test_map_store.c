@@ -215,6 +215,37 @@ START_TEST(one_unreadable_sector_costs_one_slot)
 }
 END_TEST
 
+START_TEST(a_write_that_the_medium_dropped_is_noticed_when_the_other_slot_was_written_after_it)
+{
+	load();
+	ck_assert_int_eq(write_body('a'), 0);
+	ck_assert_int_eq(write_body('b'), 0);
+	simdisk_drop_write(disk, 1);
+	ck_assert_int_eq(write_body('c'), 0);
+	ck_assert(simdisk_lied(disk));
+	ck_assert_int_eq(write_body('d'), 0);
+	reopen();
+	load();
+	ck_assert(page.damaged && !page.lost && holds('d'));
+}
+END_TEST
+
+START_TEST(a_slot_that_is_put_back_from_an_older_copy_is_noticed)
+{
+	uint8_t old[BLOCK_BYTES];
+
+	load();
+	ck_assert_int_eq(write_body('a'), 0);
+	simdisk_peek(disk, (struct extent){slot_at(0), 1}, old);
+	for (char text = 'b'; text <= 'e'; text++)
+		ck_assert_int_eq(write_body(text), 0);
+	simdisk_poke(disk, (struct extent){slot_at(0), 1}, old);
+	reopen();
+	load();
+	ck_assert(page.damaged && !page.lost);
+}
+END_TEST
+
 START_TEST(a_torn_write_damages_the_page_or_is_not_there)
 {
 	for (uint64_t sectors = 0; sectors <= 8; sectors++) {
@@ -335,6 +366,9 @@ int main(void)
 	tcase_add_test(tcase, either_damaged_slot_makes_the_page_damaged);
 	tcase_add_test(tcase, both_damaged_slots_lose_the_page_and_no_other);
 	tcase_add_test(tcase, one_unreadable_sector_costs_one_slot);
+	tcase_add_test(tcase,
+		a_write_that_the_medium_dropped_is_noticed_when_the_other_slot_was_written_after_it);
+	tcase_add_test(tcase, a_slot_that_is_put_back_from_an_older_copy_is_noticed);
 	tcase_add_test(tcase, a_torn_write_damages_the_page_or_is_not_there);
 	tcase_add_test(tcase, a_power_cut_leaves_the_old_page_the_new_one_or_damage);
 	tcase_add_test(tcase, every_failed_operation_is_reported);

@@ -381,6 +381,8 @@ static enum block_state distrusted(enum block_state state)
 	case STATE_SUSPECT:
 	case STATE_UNKNOWN_CLEAN:
 		return STATE_UNKNOWN_CLEAN;
+	case STATE_ERASING: /* the passes are on their way: nobody writes there before they end */
+		return STATE_ERASING;
 	default:
 		return STATE_UNKNOWN;
 	}
@@ -388,8 +390,12 @@ static enum block_state distrusted(enum block_state state)
 
 int residue_distrust(struct residue *residue)
 {
+	struct range_holder holder;
+
 	if (residue->parts.read_only)
 		return -EROFS;
+	range_lock_exclusive(
+		&residue->ranges, (struct extent){0, residue->blocks}, &holder); /* M1 */
 	pthread_mutex_lock(&residue->lock);
 	for (uint64_t b = 0; b < residue->blocks; b++)
 		residue_set_state(residue, b, distrusted(state_of(residue, b)));
@@ -399,6 +405,7 @@ int residue_distrust(struct residue *residue)
 	residue->sweep_owed = true;
 	residue->volume_dirty = true;
 	pthread_mutex_unlock(&residue->lock);
+	range_lock_release(&residue->ranges, &holder);
 	return residue_commit(residue, false);
 }
 

@@ -58,7 +58,7 @@ static int erase(
 	if (r < 0)
 		engine->failed = true;
 	engine->epoch = report->epoch > engine->epoch ? report->epoch : engine->epoch;
-	engine->erased_blocks += report->durable_blocks;
+	engine->erased_blocks += r < 0 ? 0 : extent_list_blocks(eraser_cleared(engine->eraser));
 	pthread_mutex_unlock(&engine->lock);
 	return r;
 }

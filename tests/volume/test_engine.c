@@ -391,6 +391,22 @@ START_TEST(a_large_job_is_paid_in_pieces_and_counted_as_one)
 }
 END_TEST
 
+/* Else the passes go over what is written then. */
+START_TEST(a_block_that_is_being_erased_is_not_written_to_even_if_the_map_is_distrusted)
+{
+	make_live(10, 1, 'j');
+	close_gate();
+	ck_assert_int_eq(drop(10, 1), 0);
+	wait_for_somebody_at_the_gate();
+	ck_assert_int_eq(residue_distrust(engine_residue(engine)), 0);
+	ck_assert_int_eq(put(10, 1, 'n'), -EBUSY);
+	open_gate();
+	while (put(10, 1, 'n') == -EBUSY)
+		sleep_ms(1);
+	ck_assert(reads_as(10, 1, 'n'));
+}
+END_TEST
+
 static void *write_at_20(void *argument)
 {
 	static uint8_t data[BLOCK_BYTES];
@@ -877,6 +893,8 @@ int main(void)
 	tcase_add_test(tcase, a_job_of_no_written_blocks_is_retired_at_once);
 	tcase_add_test(tcase, what_belongs_to_a_retirement_is_counted_by_it);
 	tcase_add_test(tcase, a_job_on_blocks_that_nobody_has_judged_is_left_as_it_is);
+	tcase_add_test(tcase,
+		a_block_that_is_being_erased_is_not_written_to_even_if_the_map_is_distrusted);
 	tcase_add_test(tcase, a_large_job_is_paid_in_pieces_and_counted_as_one);
 	tcase_add_test(tcase, a_block_that_is_freed_after_it_was_condemned_is_not_lost);
 	tcase_add_test(tcase, blocks_that_were_owed_already_are_not_reported_as_refused);

@@ -236,10 +236,6 @@ static int open_direct_or_not(
 }
 
 /*
- * An open-file-description lock, not flock: libcryptsetup flocks an image for a
- * moment whenever it reads or changes the header, and must be able to.
- */
-/*
  * An open-file-description lock and not flock: libcryptsetup takes an flock on
  * the image whenever it works on the header, also while the volume is attached.
  */

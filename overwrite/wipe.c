@@ -46,6 +46,16 @@ static int wipe_list(
 	return r;
 }
 
+/* A block that cannot be read may hold anything; to be written over is also what may mend it. */
+static bool shows_something(struct blockdev *device, uint64_t block, uint8_t *buf, bool is_read)
+{
+	const struct extent one = {block, 1};
+
+	if (!is_read && blockdev_read(device, one, buf, BLOCK_BYTES) < 0)
+		return true;
+	return !bytes_are_uniform(buf, BLOCK_BYTES);
+}
+
 static int find_what_shows(struct blockdev *device, struct extent run, struct extent_list *list)
 {
 	_cleanup_free_ void *buf = NULL;
@@ -54,10 +64,12 @@ static int find_what_shows(struct blockdev *device, struct extent run, struct ex
 	r = io_alloc((size_t)LOOK_BLOCKS * BLOCK_BYTES, &buf);
 	while (run.count > 0 && r >= 0) {
 		struct extent some = {run.first, run.count < LOOK_BLOCKS ? run.count : LOOK_BLOCKS};
+		bool is_read =
+			blockdev_read(device, some, buf, (size_t)some.count * BLOCK_BYTES) >= 0;
 
-		r = blockdev_read(device, some, buf, (size_t)some.count * BLOCK_BYTES);
 		for (uint64_t i = 0; i < some.count && r >= 0; i++) {
-			if (!bytes_are_uniform((uint8_t *)buf + i * BLOCK_BYTES, BLOCK_BYTES))
+			if (shows_something(device, some.first + i,
+				    (uint8_t *)buf + i * BLOCK_BYTES, is_read))
 				r = extent_list_add(list, (struct extent){some.first + i, 1});
 		}
 		run.first += some.count;

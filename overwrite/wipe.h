@@ -13,9 +13,9 @@
 #include "overwrite/scheme.h"
 
 /*
- * The blocks of the run that show anything but one byte repeated: a pattern or zeros hold
- * nothing.  Reads the run; cheap if there is nothing to do.  -EIO: a block was refused, or
- * read back otherwise.
+ * The blocks of the run that show anything but one byte repeated (a pattern or zeros hold
+ * nothing), or cannot be read.  Reads the run; cheap if there is nothing to do.  -EIO: a block
+ * was refused, or read back otherwise.
  */
 must_check int wipe_what_shows(
 	struct blockdev *device, const struct scheme *scheme, struct extent run);

@@ -97,7 +97,7 @@ static int mount_fuse(const char *medium, int *ret_fd, struct problem *reterr_pr
 	if (file < 0)
 		return problem_set(reterr_problem, -errno, "%s: %s", medium, strerror(errno));
 	snprintf(options, sizeof(options),
-		"fd=%d,rootmode=100600,user_id=%u,group_id=%u,max_read=1048576", fd,
+		"fd=%d,rootmode=100600,user_id=%u,group_id=%u,max_read=655360", fd,
 		(unsigned int)geteuid(), (unsigned int)getegid());
 	if (mount("spoolguard", medium, "fuse.spoolguard", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		    options) < 0)

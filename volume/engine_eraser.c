@@ -6,7 +6,7 @@
  *
  * After each piece it looks again, so that an urgent request waits for one piece
  * at most.  While other transfers are going on, a piece of backlog is small and is
- * followed by a pause three times as long: a backlog must not be felt.
+ * followed by a pause nine times as long: a backlog must not be felt.
  */
 #include "volume/engine_impl.h"
 #include "base/clock.h"
@@ -22,7 +22,7 @@
 #define BACKLOG_PIECE_BLOCKS	  4096u /* 16 MiB, when nothing else goes on */
 #define BACKLOG_BUSY_PIECE_BLOCKS 128u	/* 512 KiB, when something does */
 #define BUSY_NS			  100000000u
-#define PAUSE_FACTOR		  3u
+#define PAUSE_FACTOR		  9u
 #define SETTLE_NS		  200000000u /* what is freed together is paid together */
 
 enum { IOPRIO_WHO_THREAD = 1, IOPRIO_LOWEST_BEST_EFFORT = (2 << 13) | 7 };

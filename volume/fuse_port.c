@@ -15,8 +15,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define TRANSFER_BYTES (1u << 20)
-/* In front of a WRITE's data the kernel puts fuse_in_header and fuse_write_in: 80 bytes. */
+/* A loop device sends 128 segments at once: 512 KiB, and more where pages lie side by side. */
+#define TRANSFER_BYTES (640u << 10)
+/* In front of a WRITE's data the kernel puts fuse_in_header and fuse_write_in: 80 bytes; a READ
+ * is as long. */
 #define WRITE_HEADER_BYTES 80u
 #define PAGE_BYTES	   4096u
 #define THREAD_STACK_BYTES (256u << 10)
@@ -26,9 +28,11 @@ struct worker {
 	struct fuse_port *port;
 	pthread_t thread;
 	bool running;
-	uint8_t *request; /* PAGE_BYTES + TRANSFER_BYTES and a bit; data of a WRITE begins on a page
-			   */
-	uint8_t *reply;	  /* TRANSFER_BYTES */
+	/*
+	 * PAGE_BYTES + TRANSFER_BYTES and a bit: the data of a WRITE begins on a page; that
+	 * of a READ is put there too, for the request ends where the page begins.
+	 */
+	uint8_t *request;
 };
 
 struct fuse_port {
@@ -40,7 +44,7 @@ struct fuse_port {
 	atomic_bool serving;
 };
 
-/* A WRITE that waits for the eraser: it keeps the request's buffer, the worker takes a new one. */
+/* A WRITE that waits for the eraser, and its data. */
 struct parked_write {
 	struct engine_write write;
 	fuse_req_t request;
@@ -49,6 +53,11 @@ struct parked_write {
 };
 
 static _Thread_local struct worker *this_worker;
+
+static uint8_t *data_of(const struct worker *worker)
+{
+	return worker->request + PAGE_BYTES;
+}
 
 static struct fuse_port *port_of(fuse_req_t request)
 {
@@ -156,11 +165,11 @@ static void do_read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t of
 		fuse_reply_err(request, EINVAL);
 		return;
 	}
-	r = engine_read(port->engine, at, this_worker->reply);
+	r = engine_read(port->engine, at, data_of(this_worker));
 	if (r < 0)
 		fuse_reply_err(request, errno_of(r));
 	else
-		fuse_reply_buf(request, (const char *)this_worker->reply, bytes);
+		fuse_reply_buf(request, (const char *)data_of(this_worker), bytes);
 }
 
 static void reply_write(fuse_req_t request, int result, size_t bytes)
@@ -190,33 +199,30 @@ static int alloc_request(uint8_t **ret_buffer)
 	return r;
 }
 
-/* The worker's request buffer goes with the parked write; the worker gets a fresh one. */
+/* The data goes with the parked write, the worker keeps its buffer: many small writes may wait. */
 static int park(struct worker *worker, fuse_req_t request, struct extent at, size_t bytes)
 {
 	struct parked_write *parked = malloc(sizeof(*parked));
-	uint8_t *fresh = NULL;
+	void *data = NULL;
 	int r;
 
-	if (!parked || alloc_request(&fresh) < 0) {
+	if (!parked || io_alloc(bytes, &data) < 0) {
 		free(parked);
 		return -ENOMEM;
 	}
+	memcpy(data, data_of(worker), bytes);
 	*parked = (struct parked_write){
-		.write = {.at = at,
-			.buf = worker->request + PAGE_BYTES,
-			.complete = complete_parked},
+		.write = {.at = at, .buf = data, .complete = complete_parked},
 		.request = request,
-		.buffer = worker->request,
+		.buffer = data,
 		.bytes = bytes,
 	};
 	r = engine_park(worker->port->engine, &parked->write);
 	if (r < 0) {
-		free(fresh);
+		free(data);
 		free(parked);
-		return r;
 	}
-	worker->request = fresh; /* the parked write may be done and gone by now */
-	return 0;
+	return r; /* on success the parked write may be done and gone by now */
 }
 
 /* A WRITE whose data lies in this worker's request buffer, page-aligned: encrypted there, never
@@ -231,7 +237,7 @@ static void do_write(fuse_req_t request, fuse_ino_t inode, const char *data, siz
 
 	(void)inode;
 	(void)info;
-	assert((const uint8_t *)data == worker->request + PAGE_BYTES);
+	assert((const uint8_t *)data == data_of(worker));
 	if (!to_extent(port, offset, bytes, &at)) {
 		fuse_reply_err(request, EINVAL);
 		return;
@@ -240,7 +246,7 @@ static void do_write(fuse_req_t request, fuse_ino_t inode, const char *data, siz
 		fuse_reply_err(request, EIO);
 		return;
 	}
-	r = engine_write(port->engine, at, worker->request + PAGE_BYTES);
+	r = engine_write(port->engine, at, data_of(worker));
 	if (r == -EBUSY) {
 		r = park(worker, request, at, bytes);
 		if (r >= 0)
@@ -313,7 +319,7 @@ static void *work(void *argument)
 	this_worker = worker;
 	while (!fuse_session_exited(port->session)) {
 		/* The header lies right before the page that the data begins on. */
-		struct fuse_buf buf = {.mem = worker->request + PAGE_BYTES - WRITE_HEADER_BYTES};
+		struct fuse_buf buf = {.mem = data_of(worker) - WRITE_HEADER_BYTES};
 		int r = fuse_session_receive_buf(port->session, &buf);
 
 		if (r == -EINTR)
@@ -329,7 +335,7 @@ static void *work(void *argument)
 int fuse_port_new(struct engine *engine, int fuse_fd, struct fuse_port **ret_port)
 {
 	char name[] = "spoolguard-volume";
-	char options[32] = "-omax_read=1048576";
+	char options[] = "-omax_read=655360"; /* TRANSFER_BYTES, as attach.c mounted it */
 	char *argv[] = {name, options, NULL};
 	struct fuse_args arguments = FUSE_ARGS_INIT(2, argv);
 	struct fuse_port *port = calloc(1, sizeof(*port));
@@ -343,13 +349,8 @@ int fuse_port_new(struct engine *engine, int fuse_fd, struct fuse_port **ret_por
 	port->engine = engine;
 	engine_get_info(engine, &port->info);
 	for (size_t i = 0; i < FUSE_PORT_WORKERS && r >= 0; i++) {
-		void *reply = NULL;
-
 		port->workers[i].port = port;
 		r = alloc_request(&port->workers[i].request);
-		if (r >= 0)
-			r = io_alloc(TRANSFER_BYTES, &reply);
-		port->workers[i].reply = reply;
 	}
 	if (r >= 0) {
 		port->session = fuse_session_new(&arguments, &operations, sizeof(operations), port);
@@ -403,7 +404,6 @@ void fuse_port_free(struct fuse_port *port)
 			pthread_join(
 				port->workers[i].thread, NULL); /* they end when the mount does */
 		free(port->workers[i].request);
-		free(port->workers[i].reply);
 	}
 	if (port->session)
 		fuse_session_destroy(port->session);

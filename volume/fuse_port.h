@@ -14,7 +14,7 @@
 
 #include "volume/engine.h"
 
-#define FUSE_PORT_WORKERS 4
+#define FUSE_PORT_WORKERS 8
 
 struct fuse_port;
 

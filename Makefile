@@ -14,7 +14,7 @@
 #: make crash         a million crash states of the residue map (SPOOLGUARD_CRASH_STATES, _SEED)
 #: make mutants       every flush and lock of the map and the eraser dropped in turn: each is caught
 #: make demo          a spool, a real printer program, real jobs, and what is left of them
-#: make bench         the benchmarks in bench/
+#: make bench         the benchmarks in bench/; tables and plots in build/bench/
 #: make install       [PREFIX=/usr/local] [DESTDIR=]; make uninstall
 #: make sbom          the libraries that the programs link, their versions and licences
 #: make clean
@@ -232,8 +232,10 @@ demo: deps
 bench:
 	@tools/deps.sh --needed $(DEPS_BUILD) --wanted $(DEPS_BENCH)
 	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
-	@for b in $(filter-out %/lib.sh,$(wildcard bench/*.sh)); do \
-		[ ! -x $$b ] || BUILD=$(abspath $(BUILD)) $$b || exit 1; done
+	@rm -f $(BUILD)/bench/results.tsv
+	@for b in $(filter-out %/lib.sh %/report.sh,$(wildcard bench/*.sh)); do \
+		BUILD=$(abspath $(BUILD)) $$b || exit 1; done
+	@BUILD=$(abspath $(BUILD)) bench/report.sh
 
 bindir := $(DESTDIR)$(PREFIX)/bin
 libexecdir := $(DESTDIR)$(PREFIX)/libexec/spoolguard

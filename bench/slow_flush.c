@@ -107,7 +107,14 @@ static void do_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t o
 		request, fallocate(layer_of(request)->fd, mode, offset, length) < 0 ? errno : 0);
 }
 
+static void do_init(void *userdata, struct fuse_conn_info *connection)
+{
+	(void)userdata;
+	connection->max_read = connection->max_write = 1u << 20; /* as the mount option says */
+}
+
 static const struct fuse_lowlevel_ops operations = {
+	.init = do_init,
 	.getattr = do_getattr,
 	.setattr = do_setattr,
 	.open = do_open,

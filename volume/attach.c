@@ -4,6 +4,7 @@
 #include "blockdev/guard.h"
 #include "blockdev/mount_table.h"
 #include "keystore/keystore.h"
+#include "volume/fuse_port.h"
 #include "volume/launch.h"
 #include "volume/loop.h"
 #include <errno.h>
@@ -97,8 +98,8 @@ static int mount_fuse(const char *medium, int *ret_fd, struct problem *reterr_pr
 	if (file < 0)
 		return problem_set(reterr_problem, -errno, "%s: %s", medium, strerror(errno));
 	snprintf(options, sizeof(options),
-		"fd=%d,rootmode=100600,user_id=%u,group_id=%u,max_read=655360", fd,
-		(unsigned int)geteuid(), (unsigned int)getegid());
+		"fd=%d,rootmode=100600,user_id=%u,group_id=%u,max_read=%u", fd,
+		(unsigned int)geteuid(), (unsigned int)getegid(), FUSE_PORT_TRANSFER_BYTES);
 	if (mount("spoolguard", medium, "fuse.spoolguard", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		    options) < 0)
 		return problem_set(reterr_problem, -errno,
@@ -127,6 +128,7 @@ static int make_device(const char *medium, uint32_t block_bytes, bool managed,
 		if (r < 0)
 			return r;
 		loop_limit_discards(state->device, DISCARD_BYTES_MAX);
+		loop_limit_transfers(state->device, FUSE_PORT_TRANSFER_BYTES);
 		loop_limit_writes(state->device, WRITES_MAX);
 	}
 	r = client_serve(client);

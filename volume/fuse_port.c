@@ -15,8 +15,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* A loop device sends 128 segments at once: 512 KiB, and more where pages lie side by side. */
-#define TRANSFER_BYTES (640u << 10)
 /* In front of a WRITE's data the kernel puts fuse_in_header and fuse_write_in: 80 bytes; a READ
  * is as long. */
 #define WRITE_HEADER_BYTES 80u
@@ -29,8 +27,8 @@ struct worker {
 	pthread_t thread;
 	bool running;
 	/*
-	 * PAGE_BYTES + TRANSFER_BYTES and a bit: the data of a WRITE begins on a page; that
-	 * of a READ is put there too, for the request ends where the page begins.
+	 * PAGE_BYTES + FUSE_PORT_TRANSFER_BYTES and a bit: the data of a WRITE begins on a page;
+	 * that of a READ is put there too, for the request ends where the page begins.
 	 */
 	uint8_t *request;
 };
@@ -161,7 +159,7 @@ static void do_read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t of
 	}
 	if (bytes > size - (uint64_t)offset)
 		bytes = (size_t)(size - (uint64_t)offset);
-	if (bytes > TRANSFER_BYTES || !to_extent(port, offset, bytes, &at)) {
+	if (bytes > FUSE_PORT_TRANSFER_BYTES || !to_extent(port, offset, bytes, &at)) {
 		fuse_reply_err(request, EINVAL);
 		return;
 	}
@@ -192,7 +190,7 @@ static void complete_parked(struct engine_write *write, int result)
 static int alloc_request(uint8_t **ret_buffer)
 {
 	void *buffer = NULL;
-	int r = io_alloc(PAGE_BYTES + TRANSFER_BYTES + PAGE_BYTES, &buffer);
+	int r = io_alloc(PAGE_BYTES + FUSE_PORT_TRANSFER_BYTES + PAGE_BYTES, &buffer);
 
 	if (r >= 0)
 		*ret_buffer = buffer;
@@ -290,8 +288,8 @@ static void do_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t o
 static void do_init(void *userdata, struct fuse_conn_info *connection)
 {
 	(void)userdata;
-	connection->max_write = TRANSFER_BYTES;
-	connection->max_read = TRANSFER_BYTES;
+	connection->max_write = FUSE_PORT_TRANSFER_BYTES;
+	connection->max_read = FUSE_PORT_TRANSFER_BYTES;
 	connection->max_background = BACKGROUND_MAX;
 	connection->congestion_threshold = BACKGROUND_MAX * 3 / 4;
 	connection->want &= ~(
@@ -335,13 +333,14 @@ static void *work(void *argument)
 int fuse_port_new(struct engine *engine, int fuse_fd, struct fuse_port **ret_port)
 {
 	char name[] = "spoolguard-volume";
-	char options[] = "-omax_read=655360"; /* TRANSFER_BYTES, as attach.c mounted it */
+	char options[32];
 	char *argv[] = {name, options, NULL};
 	struct fuse_args arguments = FUSE_ARGS_INIT(2, argv);
 	struct fuse_port *port = calloc(1, sizeof(*port));
 	char mount[32];
 	int r = 0;
 
+	snprintf(options, sizeof(options), "-omax_read=%u", FUSE_PORT_TRANSFER_BYTES);
 	if (!port) {
 		close(fuse_fd);
 		return -ENOMEM;

@@ -16,6 +16,9 @@
 
 #define FUSE_PORT_WORKERS 8
 
+/* A loop device sends 128 segments at once: 512 KiB, and more where pages lie side by side. */
+#define FUSE_PORT_TRANSFER_BYTES (640u << 10)
+
 struct fuse_port;
 
 /* fuse_fd: /dev/fuse, mounted already by whoever started us; taken. */

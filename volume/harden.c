@@ -2,6 +2,7 @@
 #include "volume/harden.h"
 #include <cap-ng.h>
 #include <errno.h>
+#include <malloc.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define FILES_WANTED 2048u
+#define FILES_WANTED	 2048u
+#define MAPPED_BYTES_MIN (64 << 10)
 
 /* A sanitizer's runtime makes system calls of its own and shadows the address space. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -18,11 +20,23 @@
 #define HARDEN_SANITIZED 0
 #endif
 
+/*
+ * Locked memory cannot be given back by madvise(), which is how the C library would shrink the
+ * heaps of threads: one flood of parked writes stayed resident for good.  So buffers are mappings
+ * of their own, and what is small comes from the one heap that brk() shrinks.
+ */
+static void keep_heap_small(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+}
+
 int harden_early(struct problem *reterr_problem)
 {
 	const struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
 	struct rlimit files;
 
+	keep_heap_small();
 	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return problem_set(reterr_problem, -errno, "core dumps cannot be switched off: %s",
 			strerror(errno));

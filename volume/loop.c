@@ -184,6 +184,15 @@ int loop_refuse_zeroing(const char *device, struct problem *reterr_problem)
 }
 
 /* What the kernel does not take is slower or needs more memory, and is not wrong. */
+void loop_limit_transfers(const char *device, uint64_t bytes)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, bytes / 1024);
+	if (write_limit(device, "max_sectors_kb", text) < 0)
+		return;
+}
+
 void loop_limit_discards(const char *device, uint64_t bytes)
 {
 	char text[32];

@@ -34,6 +34,9 @@ must_check int loop_refresh_size(const char *device);
  */
 must_check int loop_refuse_zeroing(const char *device, struct problem *reterr_problem);
 
+/* Longest read or write handed down at once: what the FUSE port takes without cutting it. */
+void loop_limit_transfers(const char *device, uint64_t bytes);
+
 /* Largest discard handed down at once: one handler call stays short. */
 void loop_limit_discards(const char *device, uint64_t bytes);
 

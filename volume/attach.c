@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define DISCARD_BYTES_MAX (128ull << 20)
-#define WRITES_MAX	  16
+#define WRITES_MAX	  10 /* more than there are workers; 6 MiB if all of them are parked */
 
 /* --- what a killed process left --- */
 

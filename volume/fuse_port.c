@@ -197,30 +197,58 @@ static int alloc_request(uint8_t **ret_buffer)
 	return r;
 }
 
-/* The data goes with the parked write, the worker keeps its buffer: many small writes may wait. */
+/*
+ * What the parked write takes along: a copy of a small one, for many may wait; the worker's own
+ * buffer of a large one, for one that nobody has touched yet in its place.  *ret_buffer is the
+ * parked write's; *ret_next the worker's, once it is parked.
+ */
+static int take_data(struct worker *worker, size_t bytes, uint8_t **ret_buffer, void **ret_data,
+	uint8_t **ret_next)
+{
+	void *copy = NULL;
+	int r;
+
+	if (bytes > FUSE_PORT_TRANSFER_BYTES / 2) {
+		r = alloc_request(ret_next);
+		*ret_buffer = worker->request;
+		*ret_data = data_of(worker);
+		return r;
+	}
+	r = io_alloc(bytes, &copy);
+	if (r < 0)
+		return r;
+	memcpy(copy, data_of(worker), bytes);
+	*ret_buffer = copy;
+	*ret_data = copy;
+	*ret_next = worker->request;
+	return 0;
+}
+
 static int park(struct worker *worker, fuse_req_t request, struct extent at, size_t bytes)
 {
 	struct parked_write *parked = malloc(sizeof(*parked));
-	void *data = NULL;
+	uint8_t *buffer, *next;
+	void *data;
 	int r;
 
-	if (!parked || io_alloc(bytes, &data) < 0) {
+	if (!parked || take_data(worker, bytes, &buffer, &data, &next) < 0) {
 		free(parked);
 		return -ENOMEM;
 	}
-	memcpy(data, data_of(worker), bytes);
 	*parked = (struct parked_write){
 		.write = {.at = at, .buf = data, .complete = complete_parked},
 		.request = request,
-		.buffer = data,
+		.buffer = buffer,
 		.bytes = bytes,
 	};
 	r = engine_park(worker->port->engine, &parked->write);
 	if (r < 0) {
-		free(data);
+		free(buffer == worker->request ? next : buffer);
 		free(parked);
+		return r;
 	}
-	return r; /* on success the parked write may be done and gone by now */
+	worker->request = next; /* the parked write may be done and gone by now */
+	return 0;
 }
 
 /* A WRITE whose data lies in this worker's request buffer, page-aligned: encrypted there, never

@@ -22,7 +22,7 @@ device=$(device_of_mount)
 [ "$(raw_hits)" = 0 ] || fail "the raw image knows the mark already"
 queue=/sys/block/${device##*/}/queue
 if grep -q mq-deadline "$queue/scheduler"; then
-	[ "$(cat "$queue/iosched/async_depth" "$queue/async_depth" 2>/dev/null | head -1)" = 16 ] ||
+	[ "$(cat "$queue/iosched/async_depth" "$queue/async_depth" 2>/dev/null | head -1)" = 10 ] ||
 		fail "a flood of writes may take all of the volume process's memory and of the queue"
 	ok "few writes are handed down at once: reads and memory do not suffer from many that wait"
 fi

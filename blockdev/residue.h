@@ -5,7 +5,7 @@
  * Every 4 KiB block of the volume is in one state; the map of the states lies
  * beside the data, encrypted and authenticated, and is kept so that no instant
  * at which the power may fail makes it lie (docs/ONDISK.md, docs/ARCHITECTURE.md;
- * the rules are M1 to M8 there, and in residue.c where they are kept).
+ * the rules are M1 to M8 there, and in the residue_*.c where they are kept).
  *
  *            first write (not-CLEAN durable first)        discard
  *   CLEAN -----------------------------------> LIVE ----------------> RESIDUE

@@ -2,11 +2,14 @@
 /*
  * residue_impl.h - what the files of the residue map share
  *
- *   residue.c         open, close, read, write, discard
+ *   residue.c          states, open, close, what is known
+ *   residue_transfer.c read, write, discard (M1, M2, M7)
  *   residue_commit.c  how states become durable (M2, M3, M5)
  *   residue_erase.c   the eraser's side (M4) and STUCK blocks
  *   residue_watch.c   retirement in place
- *   residue_recover.c loading, distrust, settling, growth, format
+ *   residue_load.c     what an attach finds on the medium (M5)
+ *   residue_judge.c    trust, distrust, settling, flags
+ *   residue_grow.c     format and growth
  *
  * Locks, taken in this order: range (M1) -> commit_running (a flag, waited for
  * with "committed") -> lock.  "lock" guards everything in the struct but the
@@ -129,6 +132,10 @@ void residue_set_run(struct residue *residue, struct extent run, enum block_stat
 
 /* Under lock and an exclusive range: the block is free from now on, if it held data. */
 void residue_free_block(struct residue *residue, uint64_t block);
+
+/* Under lock.  Every premarked block of the window that never was issued a write is clean again
+ * (M7). */
+void residue_close_window(struct residue *residue, struct premark_window *window);
 
 /* Under lock.  Length of the run from block on with one state, at most limit. */
 uint64_t residue_run_of(const struct residue *residue, uint64_t block, uint64_t limit);

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine_impl.h - what engine.c (open, transfers) and engine_eraser.c (the eraser's thread) share
+ * engine_impl.h - what the engine's files share
+ *
+ *   engine.c           open, start, stop, close
+ *   engine_transfer.c  read, write, park, flush, discard
+ *   engine_control.c   retirements, barriers, growth, debt
+ *   engine_eraser.c    the eraser's thread
+ *   engine_redo.c      a redo record found at open
  */
 #ifndef SPOOLGUARD_VOLUME_ENGINE_IMPL_H
 #define SPOOLGUARD_VOLUME_ENGINE_IMPL_H
@@ -84,6 +90,8 @@ must_check int engine_open_on(struct blockdev *device, const struct layout *layo
 /* Under lock: blocks were freed; the eraser is told. */
 void engine_note_freed(struct engine *engine);
 
+/* Under lock: 0 while the eraser takes requests, else why not. */
+int engine_check_serving(const struct engine *engine);
 void *engine_eraser_thread(void *engine);
 /* Completes what an interrupted change left (blockdev/redo.h), or refuses it if read-only. */
 must_check int engine_redo_open(struct engine *engine, struct problem *reterr_problem);

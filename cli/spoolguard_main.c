@@ -7,7 +7,6 @@
 #include <string.h>
 
 static const struct cli_verb *const verbs[] = {
-	&cli_verb_key,
 	&cli_verb_format,
 	&cli_verb_attach,
 	&cli_verb_detach,
@@ -16,6 +15,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_status,
 	&cli_verb_overwrite,
 	&cli_verb_resize,
+	&cli_verb_key,
 	&cli_verb_inspect,
 	&cli_verb_schemes,
 	&cli_verb_put,

@@ -38,7 +38,6 @@ struct fuse_port {
 	struct engine_info info;
 	struct fuse_session *session;
 	struct worker workers[FUSE_PORT_WORKERS];
-	atomic_bool ended;
 	atomic_bool serving;
 };
 
@@ -354,7 +353,6 @@ static void *work(void *argument)
 			break;
 		fuse_session_process_buf(port->session, &buf);
 	}
-	atomic_store(&port->ended, true);
 	return NULL;
 }
 
@@ -413,11 +411,6 @@ int fuse_port_start(struct fuse_port *port)
 void fuse_port_serve(struct fuse_port *port)
 {
 	atomic_store(&port->serving, true);
-}
-
-bool fuse_port_has_ended(struct fuse_port *port)
-{
-	return atomic_load(&port->ended);
 }
 
 void fuse_port_free(struct fuse_port *port)

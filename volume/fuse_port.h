@@ -30,8 +30,6 @@ must_check int fuse_port_start(struct fuse_port *port);
  * the kernel's second try, writing zeros, must change nothing.
  */
 void fuse_port_serve(struct fuse_port *port);
-/* True once the kernel has let go of the mount. */
-bool fuse_port_has_ended(struct fuse_port *port);
 void fuse_port_free(struct fuse_port *port); /* ends the workers */
 
 #endif

@@ -124,6 +124,24 @@ int extent_list_remove(struct extent_list *list, struct extent e)
 	return 0;
 }
 
+int extent_list_add_list(struct extent_list *list, const struct extent_list *other)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < other->count && r >= 0; i++)
+		r = extent_list_add(list, other->items[i]);
+	return r;
+}
+
+int extent_list_remove_list(struct extent_list *list, const struct extent_list *other)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < other->count && list->count > 0 && r >= 0; i++)
+		r = extent_list_remove(list, other->items[i]);
+	return r;
+}
+
 bool extent_list_overlaps(const struct extent_list *list, struct extent e)
 {
 	size_t at = find(list, e.first + 1);

@@ -40,6 +40,10 @@ void extent_list_clear(struct extent_list *list); /* keeps the memory */
 must_check int extent_list_add(struct extent_list *list, struct extent e);
 must_check int extent_list_remove(struct extent_list *list, struct extent e);
 
+/* The same with every run of another list; what was done before an error stays done. */
+must_check int extent_list_add_list(struct extent_list *list, const struct extent_list *other);
+must_check int extent_list_remove_list(struct extent_list *list, const struct extent_list *other);
+
 bool extent_list_overlaps(const struct extent_list *list, struct extent e);
 bool extent_list_is_equal(const struct extent_list *a, const struct extent_list *b);
 /* Blocks that are in both. */

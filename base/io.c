@@ -90,6 +90,11 @@ int io_read_to_end(int fd, void *buf, size_t buf_bytes, size_t *ret_bytes)
 	return 0;
 }
 
+bool io_is_want_of_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT;
+}
+
 int io_alloc(size_t bytes, void **ret_buf)
 {
 	return -posix_memalign(ret_buf, IO_ALIGNMENT, bytes ? bytes : IO_ALIGNMENT);

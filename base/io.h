@@ -9,6 +9,7 @@
 #define SPOOLGUARD_BASE_IO_H
 
 #include "base/macros.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +19,9 @@ must_check int io_write(int fd, const void *buf, size_t bytes);
 
 /* Reads to the end of the file into buf; -EFBIG if more than buf_bytes arrive. */
 must_check int io_read_to_end(int fd, void *buf, size_t buf_bytes, size_t *ret_bytes);
+
+/* True for a write that failed because a file system (or a quota) has no room left. */
+bool io_is_want_of_room(int error);
 
 /* Page-aligned memory for O_DIRECT; free with free(). */
 must_check int io_alloc(size_t bytes, void **ret_buf);

@@ -12,6 +12,7 @@
  *   M7  A failed first write leaves the block owed.
  */
 #include "blockdev/residue_impl.h"
+#include "base/io.h"
 #include "base/mutant.h"
 #include <errno.h>
 #include <string.h>
@@ -242,19 +243,14 @@ static void begin_write(struct residue *residue, struct extent at)
 }
 
 /*
- * The file system that holds an image is full: the block is a hole, and could not even get its
- * passes.  It is read before it is overwritten (SUSPECT): a hole shows zeros.
+ * Where the file system that holds an image is full the block is a hole, and could not even get
+ * its passes: it is read before it is overwritten (SUSPECT), and a hole shows zeros.
+ * Under lock: the write has ended.  -EIO if another, failed write took a block away.
  */
-static bool is_want_of_room(int error)
-{
-	return error == -ENOSPC || error == -EDQUOT;
-}
-
-/* Under lock: the write has ended.  -EIO if another, failed write took a block away. */
 static int end_write(struct residue *residue, struct extent at, int result)
 {
 	const enum block_state failed = mutant_is(MUTANT_FAILED_WRITE_IS_CLEAN) ? STATE_CLEARED
-					: is_want_of_room(result)		? STATE_SUSPECT
+					: io_is_want_of_room(result)		? STATE_SUSPECT
 										: STATE_FRESH;
 
 	for (uint64_t b = at.first; b < extent_end(at); b++) {

@@ -5,7 +5,6 @@
 #include "cli/cli.h"
 #include "cli/inprocess_session.h"
 #include "cli/job_receipt.h"
-#include "cli/volumes.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -82,17 +81,15 @@ static int complete_all(struct work *work)
 /* P5: after the volume was closed, so that what a receipt says is recorded. */
 static int print_receipts(struct work *work, const struct engine_info *info, uint64_t owed_blocks)
 {
-	char medium[MEDIUM_TEXT_BYTES];
 	bool all = true;
 
-	volumes_assess_path(work->job->image, info->direct, medium, NULL);
 	for (size_t job = 0; job < work->list->jobs; job++) {
 		struct job_receipt *receipt = &work->receipts[job];
 
 		receipt->scheme = info->scheme->name;
 		receipt->verify = "full";
 		receipt->volume_uuid = info->uuid;
-		receipt->medium = medium;
+		receipt->medium = work->medium;
 		receipt->backlog_blocks = owed_blocks;
 		all &= receipt->retired;
 		job_receipt_print(receipt, work->job->json);

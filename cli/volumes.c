@@ -117,10 +117,11 @@ int volumes_connect(const struct runtime_state *state, struct client **ret_clien
 	return 0;
 }
 
-const char *volumes_assess_path(const char *path, bool direct, char buf[static MEDIUM_TEXT_BYTES],
-	enum medium_promise *ret_promise)
+const char *volumes_assess_medium(const struct runtime_state *state, struct json_object *status,
+	char buf[static MEDIUM_TEXT_BYTES], enum medium_promise *ret_promise)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	bool direct = json_object_get_boolean(json_object_object_get(status, "direct"));
+	_cleanup_close_ int fd = open(state->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct medium_verdict verdict = {MEDIUM_NOT_IN_PLACE, "the medium is gone"};
 
 	if (fd >= 0 && medium_assess(fd, direct, &verdict) < 0)
@@ -129,14 +130,6 @@ const char *volumes_assess_path(const char *path, bool direct, char buf[static M
 	if (ret_promise)
 		*ret_promise = verdict.promise;
 	return medium_describe(&verdict, buf);
-}
-
-const char *volumes_assess_medium(const struct runtime_state *state, struct json_object *status,
-	char buf[static MEDIUM_TEXT_BYTES], enum medium_promise *ret_promise)
-{
-	bool direct = json_object_get_boolean(json_object_object_get(status, "direct"));
-
-	return volumes_assess_path(state->path, direct, buf, ret_promise);
 }
 
 bool volumes_is_managed(struct client *client)

@@ -35,9 +35,6 @@ must_check int volumes_connect(const struct runtime_state *state, struct client 
  */
 const char *volumes_assess_medium(const struct runtime_state *state, struct json_object *status,
 	char buf[static MEDIUM_TEXT_BYTES], enum medium_promise *ret_promise);
-/* The same for a path, and whether it is read past the page cache. */
-const char *volumes_assess_path(const char *path, bool direct, char buf[static MEDIUM_TEXT_BYTES],
-	enum medium_promise *ret_promise);
 
 /* False for a volume of encryption only, and where its process does not answer. */
 bool volumes_is_managed(struct client *client);

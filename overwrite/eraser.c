@@ -107,24 +107,6 @@ static int locate(struct eraser *eraser, struct batch *batch)
 	return 0;
 }
 
-static int add_list(struct extent_list *to, const struct extent_list *from)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < from->count && r >= 0; i++)
-		r = extent_list_add(to, from->items[i]);
-	return r;
-}
-
-static int remove_list(struct extent_list *from, const struct extent_list *what)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < what->count && r >= 0; i++)
-		r = extent_list_remove(from, what->items[i]);
-	return r;
-}
-
 static int flush_pass(struct eraser *eraser, unsigned int index)
 {
 	bool last = index + 1 == eraser->scheme->pass_count;
@@ -152,7 +134,7 @@ static int run_passes(struct eraser *eraser, struct batch *batch, struct eraser_
 		r = pass_write(residue_medium(eraser->residue), pass, batch->seeds[i], &batch->runs,
 			eraser->buffers, NULL, &progress, &batch->refused);
 		if (r >= 0) /* what the medium refused is left out of the passes that follow */
-			r = remove_list(&batch->runs, &batch->refused);
+			r = extent_list_remove_list(&batch->runs, &batch->refused);
 		if (r >= 0)
 			r = flush_pass(eraser, i); /* R1 */
 		if (r < 0)
@@ -179,17 +161,17 @@ static int read_back(struct eraser *eraser, struct batch *batch)
 	if (eraser->verify == VERIFY_SAMPLE)
 		r = sample_plan_of_list(&batch->runs, &batch->seen);
 	else
-		r = add_list(&batch->seen, &batch->runs);
+		r = extent_list_add_list(&batch->seen, &batch->runs);
 	if (r >= 0 && !mutant_is(MUTANT_NO_READ_BACK))
 		r = pass_verify(residue_medium(eraser->residue), &eraser->scheme->passes[last],
 			batch->seeds[last], &batch->seen, eraser->buffers, NULL, &progress, &wrong,
 			&wrong);
 	if (r >= 0)
-		r = remove_list(&batch->seen, &wrong);
+		r = extent_list_remove_list(&batch->seen, &wrong);
 	if (r >= 0)
-		r = add_list(&batch->refused, &wrong);
+		r = extent_list_add_list(&batch->refused, &wrong);
 	if (r >= 0)
-		r = remove_list(&batch->runs, &batch->refused);
+		r = extent_list_remove_list(&batch->runs, &batch->refused);
 	extent_list_done(&wrong);
 	return r;
 }
@@ -199,7 +181,7 @@ static int note_outcome(struct eraser *eraser, const struct batch *batch)
 {
 	int r;
 
-	r = add_list(&eraser->cleared, &batch->taken);
+	r = extent_list_add_list(&eraser->cleared, &batch->taken);
 	for (size_t i = 0; i < batch->taken.count && r >= 0; i++) {
 		struct extent rest = batch->taken.items[i];
 
@@ -250,9 +232,9 @@ static int settle_refused(struct eraser *eraser, struct batch *batch, struct era
 	for (size_t i = 0; i < stuck.count && r >= 0; i++)
 		r = extent_list_remove(&batch->taken, stuck.items[i]);
 	if (r >= 0)
-		r = add_list(&eraser->refused, &stuck);
+		r = extent_list_add_list(&eraser->refused, &stuck);
 	if (r >= 0)
-		r = add_list(&eraser->refused_ever, &stuck);
+		r = extent_list_add_list(&eraser->refused_ever, &stuck);
 	if (r < 0) { /* not all of the refused are out of "taken" yet */
 		extent_list_done(&stuck);
 		return r;
@@ -347,9 +329,9 @@ int eraser_run(
 	extent_list_done(&round);
 	extent_list_done(&again);
 	if (r >= 0) /* R4 */
-		r = remove_list(&eraser->cleared, &eraser->refused);
+		r = extent_list_remove_list(&eraser->cleared, &eraser->refused);
 	if (r >= 0)
-		r = remove_list(&eraser->verified, &eraser->refused);
+		r = extent_list_remove_list(&eraser->verified, &eraser->refused);
 	if (r < 0)
 		return r;
 

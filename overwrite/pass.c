@@ -124,12 +124,6 @@ static int note(struct walk *walk, struct extent_list *list, uint64_t block)
 	return r;
 }
 
-/* The file system that holds an image is full: nothing that the block could be blamed for. */
-static bool is_want_of_room(int error)
-{
-	return error == -ENOSPC || error == -EDQUOT;
-}
-
 static int write_chunk(struct lane *lane, struct extent at)
 {
 	struct walk *walk = lane->walk;
@@ -147,7 +141,7 @@ static int write_chunk(struct lane *lane, struct extent at)
 
 		written =
 			blockdev_write(walk->bd, one, lane->pattern + i * block_bytes, block_bytes);
-		if (is_want_of_room(written))
+		if (io_is_want_of_room(written)) /* no block can be blamed for that */
 			r = written;
 		else if (written < 0)
 			r = note(walk, walk->refused, one.first);

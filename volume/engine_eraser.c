@@ -100,15 +100,6 @@ static int gather(
 	return r;
 }
 
-static int remove_list(struct extent_list *from, const struct extent_list *what)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < what->count && from->count > 0 && r >= 0; i++)
-		r = extent_list_remove(from, what->items[i]);
-	return r;
-}
-
 /*
  * What the batch did for the request, of its piece or of the rest (a parked write may have met
  * that).  Blocks of the piece that were not cleared were refused by the medium, in this batch or
@@ -138,15 +129,15 @@ static int settle_piece(
 		return 0;
 	}
 
-	r = remove_list(&request->owed, cleared);
+	r = extent_list_remove_list(&request->owed, cleared);
 	if (r >= 0)
-		r = remove_list(&request->piece, cleared);
+		r = extent_list_remove_list(&request->piece, cleared);
 	if (r < 0)
 		return r;
 	refused = extent_list_common_blocks(&request->piece, eraser_refused(engine->eraser));
 	result->refused_blocks += refused;
 	result->not_owed_blocks += extent_list_blocks(&request->piece) - refused;
-	r = remove_list(&request->owed, &request->piece);
+	r = extent_list_remove_list(&request->owed, &request->piece);
 	extent_list_clear(&request->piece);
 	return r;
 }

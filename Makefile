@@ -63,7 +63,7 @@ endif
 
 # Which folder may use which: each folder's name, then what it links, nearest first.
 # tools/check-arrows.sh reads these lines and holds every #include against them.
-FOLDERS         := base crypto ipc blockdev keystore overwrite spool volume cli
+FOLDERS         := base crypto ipc blockdev keystore overwrite spool volume attached harness pipeline supervisor cli
 USES_base       :=
 USES_crypto     := base
 USES_ipc        := base
@@ -72,7 +72,11 @@ USES_keystore   := blockdev crypto base
 USES_overwrite  := blockdev crypto base
 USES_spool      := overwrite keystore blockdev crypto base
 USES_volume     := overwrite keystore blockdev ipc crypto base
-USES_cli        := volume spool overwrite keystore blockdev ipc crypto base
+USES_attached   := volume spool overwrite keystore blockdev ipc crypto base
+USES_harness    := overwrite keystore blockdev crypto base
+USES_pipeline   := ipc base
+USES_supervisor := attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
+USES_cli        := attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
 
 # Headers that this folder alone may name, by their beginnings.
 OWNS_crypto     := openssl/ sodium
@@ -80,6 +84,8 @@ OWNS_blockdev   := blkid/
 OWNS_keystore   := libcryptsetup
 OWNS_spool      := ext2fs/ et/ uuid/
 OWNS_volume     := fuse seccomp cap-ng
+OWNS_pipeline   := cups/ pappl/
+OWNS_supervisor := ini
 
 PKGS_crypto     := libcrypto libsodium
 PKGS_ipc        := json-c
@@ -87,17 +93,24 @@ PKGS_blockdev   := blkid
 PKGS_keystore   := libcryptsetup json-c
 PKGS_spool      := ext2fs com_err uuid
 PKGS_volume     := fuse3 libseccomp json-c libcap-ng
+PKGS_attached   := json-c
+PKGS_pipeline   := json-c
+# Debian's libcups has no file for pkg-config.
+LIBS_pipeline   := -lcups
+PKGS_supervisor := json-c inih
 PKGS_cli        := json-c
 PKGS            := $(sort $(foreach f,$(FOLDERS),$(PKGS_$f)))
 
 # What Debian calls it.  The first list is needed to build, the second by tests (without one of
 # these, what needs it is skipped and says so), the others by "make demo" and "make bench".
 DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libsodium-dev libcryptsetup-dev libext2fs-dev \
-	comerr-dev uuid-dev libblkid-dev libfuse3-dev libseccomp-dev libcap-ng-dev libjson-c-dev check
+	comerr-dev uuid-dev libblkid-dev libfuse3-dev libseccomp-dev libcap-ng-dev libjson-c-dev \
+	libcups2-dev libinih-dev check
 DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2fsprogs fuse3 xfsprogs \
 	btrfs-progs f2fs-tools fdisk dmsetup fio jq util-linux mount python3 \
 	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common
-DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript
+DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
+	cups cups-client cups-filters poppler-utils
 DEPS_BENCH := $(DEPS_DEMO) openssl fio jq scrub nwipe qemu-utils dmsetup gnuplot-nox
 
 WARN := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -120,7 +133,7 @@ srcs  = $(filter-out %_main.c,$(wildcard $1/*.c))
 objs  = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$1))
 lib   = $(BUILD)/lib/lib$1.a
 libs  = $(call lib,$1) $(foreach u,$(USES_$1),$(call lib,$u))
-plibs = $(call pkg_libs,$(sort $(PKGS_$1) $(foreach u,$(USES_$1),$(PKGS_$u))))
+plibs = $(call pkg_libs,$(sort $(PKGS_$1) $(foreach u,$(USES_$1),$(PKGS_$u)))) $(sort $(foreach u,$1 $(USES_$1),$(LIBS_$u)))
 group = -Wl,--start-group $(filter %.a,$1) -Wl,--end-group
 
 # "make V=1" shows whole commands.

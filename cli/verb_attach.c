@@ -2,9 +2,9 @@
 /*
  * verb_attach.c - "spoolguard attach": the volume becomes a block device, and is mounted
  */
-#include "cli/bring_up_volume.h"
+#include "attached/bring_up_volume.h"
+#include "attached/volumes.h"
 #include "cli/cli.h"
-#include "cli/volumes.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>

@@ -2,11 +2,11 @@
 /*
  * verb_detach.c - "spoolguard detach": what is owed is finished or recorded, then all is let go
  */
+#include "attached/volumes.h"
 #include "base/io.h"
 #include "blockdev/holder.h"
 #include "blockdev/mount_table.h"
 #include "cli/cli.h"
-#include "cli/volumes.h"
 #include "spool/free_space.h"
 #include "spool/mount.h"
 #include "volume/attach.h"

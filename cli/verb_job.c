@@ -3,14 +3,14 @@
  * verb_job.c - "spoolguard job complete": files of printed jobs are overwritten in place and
  * removed, free space and journal are swept, and a receipt says what was done
  */
+#include "attached/volume_port.h"
+#include "attached/volumes.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "cli/cli.h"
 #include "cli/job_inprocess.h"
 #include "cli/job_list.h"
 #include "cli/job_receipt.h"
-#include "cli/volume_port.h"
-#include "cli/volumes.h"
 #include "spool/barrier.h"
 #include "spool/retire.h"
 #include <errno.h>

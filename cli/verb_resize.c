@@ -7,12 +7,12 @@
  *
  * Each step may be done again: a resize that was interrupted is finished by the same command.
  */
+#include "attached/bring_up_volume.h"
+#include "attached/volumes.h"
 #include "base/bytes.h"
 #include "base/io.h"
 #include "blockdev/blockdev.h"
-#include "cli/bring_up_volume.h"
 #include "cli/cli.h"
-#include "cli/volumes.h"
 #include "spool/tool.h"
 #include "volume/loop.h"
 #include <errno.h>

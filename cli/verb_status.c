@@ -2,10 +2,10 @@
 /*
  * verb_status.c - "spoolguard status": what is attached, what it owes, what is not as it should be
  */
+#include "attached/volumes.h"
 #include "base/bytes.h"
 #include "blockdev/blockdev.h"
 #include "cli/cli.h"
-#include "cli/volumes.h"
 #include "crypto/profile.h"
 #include "keystore/keystore.h"
 #include "volume/attach.h"

@@ -2,13 +2,13 @@
 /*
  * verb_sweep.c - "spoolguard sweep": free space and journal; everything owed is paid
  */
+#include "attached/volume_port.h"
+#include "attached/volumes.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "blockdev/blockdev.h"
 #include "cli/cli.h"
-#include "cli/volume_port.h"
-#include "cli/volumes.h"
 #include "spool/barrier.h"
 #include <errno.h>
 #include <fcntl.h>

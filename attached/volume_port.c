@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/volume_port.h"
+#include "attached/volume_port.h"
 
 /* Each function passes its call on; the context is the client. */
 

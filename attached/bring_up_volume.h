@@ -2,8 +2,8 @@
 /*
  * bring_up_volume.h - the spool's side of attaching (spool/bring_up.h), for a volume process
  */
-#ifndef SPOOLGUARD_CLI_BRING_UP_VOLUME_H
-#define SPOOLGUARD_CLI_BRING_UP_VOLUME_H
+#ifndef SPOOLGUARD_ATTACHED_BRING_UP_VOLUME_H
+#define SPOOLGUARD_ATTACHED_BRING_UP_VOLUME_H
 
 #include "spool/bring_up.h"
 #include "spool/mount.h"

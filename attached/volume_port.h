@@ -2,8 +2,8 @@
 /*
  * volume_port.h - what the spool asks (spool/port.h), answered by the volume process
  */
-#ifndef SPOOLGUARD_CLI_VOLUME_PORT_H
-#define SPOOLGUARD_CLI_VOLUME_PORT_H
+#ifndef SPOOLGUARD_ATTACHED_VOLUME_PORT_H
+#define SPOOLGUARD_ATTACHED_VOLUME_PORT_H
 
 #include "spool/port.h"
 #include "volume/client.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/bring_up_volume.h"
-#include "cli/volume_port.h"
-#include "cli/volumes.h"
+#include "attached/bring_up_volume.h"
+#include "attached/volume_port.h"
+#include "attached/volumes.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 /*
  * volumes.h - finding the attached volume that a command is about
  */
-#ifndef SPOOLGUARD_CLI_VOLUMES_H
-#define SPOOLGUARD_CLI_VOLUMES_H
+#ifndef SPOOLGUARD_ATTACHED_VOLUMES_H
+#define SPOOLGUARD_ATTACHED_VOLUMES_H
 
 #include "base/problem.h"
 #include "blockdev/medium.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/volumes.h"
+#include "attached/volumes.h"
 #include "base/io.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keeper.h - sees to it that one configured volume is open, and stays so
+ *
+ *   ABSENT --> LOCKED --> OPENING --> OPEN --+--> LOST (its process died) --> OPENING ...
+ *     medium     no key       |              |
+ *     not there  yet          +--> FAILED    +--> CLOSED (detached on purpose; stays so)
+ *
+ * The work that needs privilege (attach, mount, binds) is the mounter's (mounter.h).  A volume
+ * that is attached already (by hand, or before the service was restarted) is adopted as it is.
+ * A dead volume process is noticed at once (its control connection ends) and started again, its
+ * mount and binds brought back; after KEEPER_RESTARTS_MAX within KEEPER_RESTARTS_S the keeper
+ * gives up until an administrator attaches it, and says so.
+ *
+ *   K1  A key is asked for anew at each start, and kept nowhere; the boot key alone is
+ *       kept, in locked memory of the mounter, and its loss is the loss of the spool.
+ *
+ * One thread for each keeper.  The functions here: any thread.
+ */
+#ifndef SPOOLGUARD_SUPERVISOR_KEEPER_H
+#define SPOOLGUARD_SUPERVISOR_KEEPER_H
+
+#include "supervisor/config.h"
+#include "supervisor/events.h"
+#include "supervisor/state.h"
+#include "volume/runtime.h"
+
+#define KEEPER_RESTARTS_MAX 10
+#define KEEPER_RESTARTS_S   600
+
+enum keeper_state {
+	KEEPER_ABSENT,
+	KEEPER_LOCKED,
+	KEEPER_OPENING,
+	KEEPER_OPEN,
+	KEEPER_LOST,
+	KEEPER_FAILED,
+	KEEPER_CLOSED,
+};
+
+struct keeper;
+struct mounter_client;
+
+struct keeper_options {
+	const struct config_volume *volume; /* borrowed for good, as all here */
+	const char *mounter_path;	    /* the mounter's socket */
+	struct state *state;
+	struct events *events;
+	/* Called from the keeper's thread when it became OPEN or ceased to be. */
+	void (*changed)(void *context, struct keeper *keeper);
+	void *context;
+};
+
+must_check int keeper_new(const struct keeper_options *options, struct keeper **ret_keeper);
+must_check int keeper_start(struct keeper *keeper);
+/* The volume stays attached. */
+void keeper_free(struct keeper *keeper);
+
+enum keeper_state keeper_state(struct keeper *keeper);
+const struct config_volume *keeper_volume(const struct keeper *keeper);
+/* -ENOTCONN: not OPEN. */
+must_check int keeper_runtime(struct keeper *keeper, struct runtime_state *ret_state);
+/* {"name","state","why","uuid","mount","medium","key",...}; with the volume process's own status
+ * ("volume") if it is OPEN; gives. */
+struct json_object *keeper_to_json(struct keeper *keeper);
+
+/* By an administrator.  passphrase_fd: taken; -1: as configured.  Waits for the outcome. */
+must_check int keeper_attach(
+	struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem);
+must_check int keeper_detach(struct keeper *keeper, struct problem *reterr_problem);
+/* A new key and a new file system; everything on it is gone (mounter.h Renew).  It must be OPEN. */
+must_check int keeper_renew(struct keeper *keeper, struct problem *reterr_problem);
+
+#endif

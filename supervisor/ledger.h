@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ledger.h - which jobs were seen, and what became of each; survives any crash
+ *
+ *             +--> HELD --+ (why; released by a person, or when its cause has gone)
+ *             |           v
+ *   BEGUN -> SEEN ----> RETIRING ----> RETIRED (receipt)
+ *     |                    |  ^
+ *     |  caller gone       v  | tried again, at growing intervals
+ *     +-> SEEN           FAILED (why)
+ *
+ * One file, DIR/ledger: JSON lines, each with a CRC of the line; appended and fsynced before
+ * what it announces is done, replayed at open, rewritten whole (new file, fsync, rename) when
+ * mostly history.  Its room is allocated ahead, so that a full disk does not stop a job in
+ * mid-course.
+ *
+ *   L1  RETIRING is durable before a byte of the job's files is overwritten.
+ *   L2  RETIRED is durable before anybody is told.
+ *   L3  A torn last line is cut off; a damaged line elsewhere is reported, and the jobs of the
+ *       others stay known.
+ *   L4  File names never lie there in clear: a list of files is sealed (AES-256-GCM) under a key
+ *       that is kept on the volume itself, so that names are readable only while the spool is open.
+ *   L5  The same (source, id) seen again while it is not RETIRED is the same job; after that it is
+ * a new one.
+ *
+ * Threads: any; each call is atomic.
+ */
+#ifndef SPOOLGUARD_SUPERVISOR_LEDGER_H
+#define SPOOLGUARD_SUPERVISOR_LEDGER_H
+
+#include "base/problem.h"
+#include "crypto/secret.h"
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LEDGER_ID_BYTES	    256
+#define LEDGER_SOURCE_BYTES 48 /* "cups", "call", "watch:NAME" */
+#define LEDGER_FILES_MAX    4096u
+/* Jobs that are not RETIRED: beyond, -ENOBUFS and intake is held. */
+#define LEDGER_OPEN_MAX	    65536u
+#define LEDGER_KEEP_DEFAULT 4096u /* retired jobs that are remembered */
+
+enum ledger_state {
+	LEDGER_BEGUN,
+	LEDGER_SEEN,
+	LEDGER_HELD,
+	LEDGER_RETIRING,
+	LEDGER_RETIRED,
+	LEDGER_FAILED,
+};
+
+struct ledger_job {
+	uint64_t number; /* never used twice */
+	char source[LEDGER_SOURCE_BYTES];
+	char id[LEDGER_ID_BYTES];
+	char volume[40]; /* its UUID; "": not known yet */
+	uid_t uid;	 /* who announced it */
+	enum ledger_state state;
+	char why[256];
+	int64_t seen_wall_s, changed_wall_s;
+	uint32_t attempts;
+	size_t file_count;
+	struct json_object *receipt; /* RETIRED; borrowed until ledger_job_done() */
+};
+void ledger_job_done(struct ledger_job *job);
+
+struct ledger;
+
+/* -EROFS, -EACCES, -ENOSPC: the state directory; -EBUSY: another service has it. */
+must_check int ledger_open(
+	const char *directory, struct ledger **ret_ledger, struct problem *reterr_problem);
+void ledger_close(struct ledger *ledger);
+/* Lines that could not be read at open. */
+uint64_t ledger_damaged_lines(const struct ledger *ledger);
+
+/* The key that names are sealed with on that volume (made on the spool if there is none:
+ * ledger_key.h). */
+must_check int ledger_set_key(
+	struct ledger *ledger, const char *volume_uuid, const struct secret *key);
+
+/*
+ * A job is announced, or more of its files are (they are added; a name twice is once).  state:
+ * LEDGER_BEGUN or LEDGER_SEEN.  A retired (source, id) with nothing new gives its number and
+ * ret_known = true.  -ENOKEY: the volume's key is not set; -ENOSPC and friends: not durable, and
+ * nothing is known of it.
+ */
+struct ledger_news {
+	const char *source, *id, *volume_uuid;
+	uid_t uid;
+	enum ledger_state state;
+	const char *const *files;
+	size_t file_count;
+};
+must_check int ledger_add(struct ledger *ledger, const struct ledger_news *news,
+	uint64_t *ret_number, bool *ret_known, struct problem *reterr_problem);
+
+/* why and receipt may be NULL; receipt is taken. */
+must_check int ledger_set(struct ledger *ledger, uint64_t number, enum ledger_state state,
+	const char *why, struct json_object *receipt);
+/* The same for many jobs with one fsync. */
+must_check int ledger_set_many(struct ledger *ledger, const uint64_t *numbers, size_t count,
+	enum ledger_state state, const char *why);
+
+must_check int ledger_get(struct ledger *ledger, uint64_t number, struct ledger_job *ret_job);
+/* The newest with that (source, id); source NULL: any.  -ENOENT. */
+must_check int ledger_find(
+	struct ledger *ledger, const char *source, const char *id, struct ledger_job *ret_job);
+/* Gives an array of strings and its strings.  -ENOKEY. */
+must_check int ledger_files(
+	struct ledger *ledger, uint64_t number, char ***ret_files, size_t *ret_count);
+void ledger_files_free(char **files, size_t count);
+
+/* Numbers of all jobs in that state (at most max), oldest first. */
+size_t ledger_list(
+	struct ledger *ledger, enum ledger_state state, uint64_t *ret_numbers, size_t max);
+
+struct ledger_counts {
+	uint64_t by_state[LEDGER_FAILED + 1];
+	uint64_t retired_ever;
+	int64_t oldest_open_wall_s; /* of those that are not RETIRED; 0: none */
+};
+void ledger_count(struct ledger *ledger, struct ledger_counts *ret_counts);
+const char *ledger_state_text(enum ledger_state state);
+/* {"job","source","state","why","seen","files",...}; receipt only if asked for; gives. */
+struct json_object *ledger_job_to_json(const struct ledger_job *job, bool receipt);
+
+/* The key on that volume went for good (a new key and file system): its open jobs died with it. */
+must_check int ledger_forget_volume(
+	struct ledger *ledger, const char *volume_uuid, const char *why);
+
+#endif

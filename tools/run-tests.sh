@@ -234,7 +234,7 @@ if [ -n "$with_e2e" ]; then
 	scripts=()
 	for script in tests/tools/test_*.sh tests/e2e/*.sh; do
 		name=${script#tests/}
-		[ "$name" != e2e/lib.sh ] && wanted "${name%.sh}" && scripts+=("$script")
+		[ -x "$script" ] && wanted "${name%.sh}" && scripts+=("$script")
 	done
 	[ ${#scripts[@]} = 0 ] || [[ " ${ways[*]} " == *' plain '* && -z $only ]] || build_way e2e
 	for script in "${scripts[@]}"; do

@@ -13,10 +13,12 @@ mount=$work/mnt
 pass=$work/passphrase
 export SPOOLGUARD_RUNTIME_DIR=$work/run
 pids=()
+at_exit=() # functions that a script wants called before anything is taken down
 
 cleanup() {
 	local code=$?
 	trap - EXIT INT TERM
+	for hook in "${at_exit[@]}"; do $hook; done
 	for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null; done
 	wait 2>/dev/null
 	"$sg" detach --all >/dev/null 2>&1

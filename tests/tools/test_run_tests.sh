@@ -41,7 +41,8 @@ script() { # script FILE: its body comes on stdin
 }
 script base/test_good.c <<< '[ -d "$TMPDIR" ] && [ "$TMPDIR" = "$SPOOLGUARD_CONFINE" ] && [ -z "${SPOOLGUARD_TEST_SCALE:-}" ]'
 script e2e/good.sh <<< '[ "$BUILD" = "$PWD/build" ] && touch "$TMPDIR/litter"'
-script e2e/lib.sh <<< 'exit 1'
+script e2e/sourced.sh <<< 'exit 1'
+chmod -x "$tree/tests/e2e/sourced.sh"
 
 run 0 plain
 closes '2 passed, 0 failed, 0 skipped'

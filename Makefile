@@ -63,10 +63,11 @@ endif
 
 # Which folder may use which: each folder's name, then what it links, nearest first.
 # tools/check-arrows.sh reads these lines and holds every #include against them.
-FOLDERS         := base crypto ipc blockdev keystore overwrite spool volume attached harness pipeline supervisor cli
+FOLDERS         := base crypto ipc client blockdev keystore overwrite spool volume attached harness pipeline supervisor cli
 USES_base       :=
 USES_crypto     := base
 USES_ipc        := base
+USES_client     := ipc base
 USES_blockdev   := crypto base
 USES_keystore   := blockdev crypto base
 USES_overwrite  := blockdev crypto base
@@ -84,11 +85,12 @@ OWNS_blockdev   := blkid/
 OWNS_keystore   := libcryptsetup
 OWNS_spool      := ext2fs/ et/ uuid/
 OWNS_volume     := fuse seccomp cap-ng
-OWNS_pipeline   := cups/ pappl/
+OWNS_pipeline   := cups/
 OWNS_supervisor := ini
 
 PKGS_crypto     := libcrypto libsodium
 PKGS_ipc        := json-c
+PKGS_client     := json-c
 PKGS_blockdev   := blkid
 PKGS_keystore   := libcryptsetup json-c
 PKGS_spool      := ext2fs com_err uuid
@@ -110,7 +112,7 @@ DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2f
 	btrfs-progs f2fs-tools fdisk dmsetup fio jq util-linux mount python3 \
 	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common
 DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
-	cups cups-client cups-filters poppler-utils
+	cups cups-client cups-filters poppler-utils libpappl-dev
 DEPS_BENCH := $(DEPS_DEMO) openssl fio jq scrub nwipe qemu-utils dmsetup gnuplot-nox
 
 WARN := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -126,6 +128,7 @@ CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL))
 endif
 
 pkg_libs = $(shell pkg-config --libs $1 2>/dev/null)
+pkg_cflags_of = $(shell pkg-config --cflags $1 2>/dev/null)
 pkg_cflags := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 
 # A folder's objects, without its main programs.
@@ -143,8 +146,8 @@ TESTS := $(foreach f,$(FOLDERS),$(wildcard tests/$f/test_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(TESTS))
 PROGRAMS := $(BUILD)/spoolguard $(BUILD)/spoolguard-volume
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
-C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) tests/*/*.[ch] tests/*/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
-SCRIPTS := $(wildcard .ci/run bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
+C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) examples/*.c tests/*/*.[ch] tests/*/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
+SCRIPTS := $(wildcard .ci/run pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
 	test-now valgrind test-cross fuzz crash mutants demo bench install refuse-install uninstall \
@@ -187,6 +190,15 @@ $(BUILD)/spoolguard: $(BUILD)/obj/cli/spoolguard_main.o $(call libs,cli)
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call libs,cli)
 	@mkdir -p $(@D)
 	$(call run,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call group,$^) $(call plibs,cli)
+
+# For programs that print: one archive of all that client/ needs, and an example that uses it.
+$(BUILD)/libspoolguard.a: $(call objs,client) $(call objs,ipc) $(call objs,base)
+	$(archive)
+
+$(BUILD)/examples/%: examples/%.c $(BUILD)/libspoolguard.a
+	@mkdir -p $(@D)
+	$(call run,LINK)$(CC) $(CFLAGS_ALL) $(call pkg_cflags_of,pappl) $(LDFLAGS_ALL) -o $@ $< \
+		$(BUILD)/libspoolguard.a $(call pkg_libs,pappl json-c)
 
 $(BUILD)/spoolguard-volume: $(BUILD)/obj/volume/spoolguard_volume_main.o $(call libs,volume)
 	$(call run,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call group,$^) $(call plibs,volume)

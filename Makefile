@@ -144,7 +144,10 @@ run = $(if $(V),,@echo "  $1  $(patsubst $(BUILD)/%,%,$@)";)
 
 TESTS := $(foreach f,$(FOLDERS),$(wildcard tests/$f/test_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(TESTS))
-PROGRAMS := $(BUILD)/spoolguard $(BUILD)/spoolguard-volume
+# NAME's main is FOLDER/NAME_main.c, with "_" for "-"; it links what FOLDER links.
+PROGRAM_NAMES := spoolguard spoolguardd spoolguard-volume spoolguard-notifier check_spoolguard
+main_of  = $(firstword $(wildcard $(FOLDERS:=/$(subst -,_,$1)_main.c)))
+PROGRAMS := $(foreach p,$(PROGRAM_NAMES),$(if $(call main_of,$p),$(BUILD)/$p))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) examples/*.c tests/*/*.[ch] tests/*/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
 SCRIPTS := $(wildcard .ci/run pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
@@ -184,8 +187,11 @@ $(foreach f,$(FOLDERS),$(eval $(call folder_rules,$f)))
 $(call lib,support): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c tests/support/*/*.c))
 	$(archive)
 
-$(BUILD)/spoolguard: $(BUILD)/obj/cli/spoolguard_main.o $(call libs,cli)
-	$(call run,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call group,$^) $(call plibs,cli)
+define program_rule
+$(BUILD)/$1: $(BUILD)/obj/$2.o $(call libs,$(patsubst %/,%,$(dir $2)))
+	$$(call run,LINK)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $$(call group,$$^) $$(call plibs,$(patsubst %/,%,$(dir $2)))
+endef
+$(foreach p,$(notdir $(PROGRAMS)),$(eval $(call program_rule,$p,$(basename $(call main_of,$p)))))
 
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(call libs,cli)
 	@mkdir -p $(@D)
@@ -199,9 +205,6 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/libspoolguard.a
 	@mkdir -p $(@D)
 	$(call run,LINK)$(CC) $(CFLAGS_ALL) $(call pkg_cflags_of,pappl) $(LDFLAGS_ALL) -o $@ $< \
 		$(BUILD)/libspoolguard.a $(call pkg_libs,pappl json-c)
-
-$(BUILD)/spoolguard-volume: $(BUILD)/obj/volume/spoolguard_volume_main.o $(call libs,volume)
-	$(call run,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $< $(call group,$^) $(call plibs,volume)
 
 tests: $(TEST_PROGRAMS)
 

@@ -51,7 +51,7 @@ static int make_private_point(const char *uuid, char path[static RUNTIME_PATH_BY
 static int prepare_mount_point(const char *mount, struct mount_seal *ret_seal,
 	char mount_point[static PATH_MAX], struct problem *reterr_problem)
 {
-	int r = mount_point_seal(mount, ret_seal, reterr_problem);
+	int r = mount_point_seal(mount, MOUNT_POINT_CLOSED, ret_seal, reterr_problem);
 
 	if (r >= 0 && !realpath(mount, mount_point))
 		r = problem_set(
@@ -101,6 +101,7 @@ int bring_up_volume(struct client *client, const char *mount, struct runtime_sta
 		problem_set(reterr_problem, r, "%s cannot be brought up: %s", state->path,
 			r == -ENOTRECOVERABLE ? "the medium failed; see to it, then attach again"
 					      : strerror(-r));
+	ret_options->mount_point = ret_options->private_point = NULL; /* ours, and gone */
 	*ret_seal = seal;
 	return r;
 }

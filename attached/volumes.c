@@ -149,6 +149,11 @@ uint64_t volumes_status_u64(struct json_object *status, const char *key)
 	return json_object_get_uint64(json_object_object_get(status, key));
 }
 
+bool volumes_status_bool(struct json_object *status, const char *key)
+{
+	return json_object_get_boolean(json_object_object_get(status, key));
+}
+
 const char *volumes_status_string(struct json_object *status, const char *key)
 {
 	const char *text = json_object_get_string(json_object_object_get(status, key));

@@ -39,7 +39,8 @@ const char *volumes_assess_medium(const struct runtime_state *state, struct json
 /* False for a volume of encryption only, and where its process does not answer. */
 bool volumes_is_managed(struct client *client);
 
-/* Fields of a status object; 0 or "" if absent. */
+/* Fields of a status object; 0, false or "" if absent. */
+bool volumes_status_bool(struct json_object *status, const char *key);
 uint64_t volumes_status_u64(struct json_object *status, const char *key);
 const char *volumes_status_string(struct json_object *status, const char *key);
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/utf8.h"
+#include "ipc/fields.h"
 #include "keystore/keystore.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -66,19 +67,17 @@ void cli_warn(const char *format, ...)
 
 void cli_add_u64(struct json_object *object, const char *key, uint64_t value)
 {
-	json_object_object_add(object, key, json_object_new_uint64(value));
+	fields_add_u64(object, key, value);
 }
 
 void cli_add_string(struct json_object *object, const char *key, const char *value)
 {
-	if (!utf8_is_valid(value, strlen(value)))
-		value = cli_shown(value);
-	json_object_object_add(object, key, json_object_new_string(value));
+	fields_add_string(object, key, value);
 }
 
 void cli_add_bool(struct json_object *object, const char *key, bool value)
 {
-	json_object_object_add(object, key, json_object_new_boolean(value));
+	fields_add_bool(object, key, value);
 }
 
 struct json_object *cli_json(const char *name)

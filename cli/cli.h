@@ -49,7 +49,7 @@ void cli_warn(const char *format, ...) format_printf(1, 2);
 const char *cli_shown(const char *text);
 
 void cli_add_u64(struct json_object *object, const char *key, uint64_t value);
-/* JSON is UTF-8: text that is not is added as cli_shown() shows it. */
+/* JSON is UTF-8: text that is not is added as fields.h says. */
 void cli_add_string(struct json_object *object, const char *key, const char *value);
 void cli_add_bool(struct json_object *object, const char *key, bool value);
 /* A new object with its "schema": "spoolguard.NAME/1". */

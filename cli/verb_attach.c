@@ -2,31 +2,52 @@
 /*
  * verb_attach.c - "spoolguard attach": the volume becomes a block device, and is mounted
  */
-#include "attached/bring_up_volume.h"
-#include "attached/volumes.h"
+#include "attached/attach_spool.h"
 #include "cli/cli.h"
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct arguments {
-	const char *path;
 	const char *passphrase_file;
-	const char *mount;
-	struct attach_options options;
+	struct attach_spool_options options;
+	struct bind_wanted binds[RUNTIME_BINDS_MAX];
+	char directories[RUNTIME_BINDS_MAX][RUNTIME_BIND_DIRECTORY_BYTES];
 	bool json;
 };
+
+/* DIR:AT.  A directory's name has no colon here; a place may. */
+static int add_bind(struct arguments *arguments, const char *text)
+{
+	size_t length = strcspn(text, ":"), count = arguments->options.bind_count;
+
+	if (count == RUNTIME_BINDS_MAX)
+		return cli_usage_error(
+			&cli_verb_attach, "--bind: a volume has at most %u", RUNTIME_BINDS_MAX);
+	if (text[length] != ':' || text[length + 1] == '\0' ||
+		length >= sizeof(arguments->directories[0]))
+		return cli_usage_error(&cli_verb_attach, "--bind is DIR:AT, not \"%s\"", text);
+	*stpncpy(arguments->directories[count], text, length) = '\0';
+	if (!bind_is_directory(arguments->directories[count]))
+		return cli_usage_error(&cli_verb_attach,
+			"--bind: \"%s\" is no directory of the volume: a path from its root, "
+			"without \".\" or \"..\"",
+			arguments->directories[count]);
+	arguments->binds[count] = (struct bind_wanted){
+		.directory = arguments->directories[count],
+		.at = text + length + 1,
+	};
+	arguments->options.bind_count++;
+	return 0;
+}
 
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
 		{"passphrase-file", required_argument, NULL, 'p'},
 		{"mount", required_argument, NULL, 'm'},
+		{"bind", required_argument, NULL, 'b'},
 		{"read-only", no_argument, NULL, 'r'},
 		{"scheme", required_argument, NULL, 'S'},
 		{"verify", required_argument, NULL, 'v'},
@@ -36,9 +57,10 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{NULL, 0, NULL, 0},
 	};
 	enum profile profile;
-	int option;
+	int option, r;
 
-	*arguments = (struct arguments){.path = NULL};
+	*arguments = (struct arguments){.json = false};
+	arguments->options.binds = arguments->binds;
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
@@ -46,10 +68,15 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 			arguments->passphrase_file = optarg;
 			break;
 		case 'm':
-			arguments->mount = optarg;
+			arguments->options.mount = optarg;
+			break;
+		case 'b':
+			r = add_bind(arguments, optarg);
+			if (r != 0)
+				return r;
 			break;
 		case 'r':
-			arguments->options.read_only = true;
+			arguments->options.attach.read_only = true;
 			break;
 		case 'S':
 			if (!scheme_find(optarg))
@@ -57,23 +84,23 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 					"there is no scheme \"%s\" (\"spoolguard schemes\" lists "
 					"them)",
 					optarg);
-			arguments->options.scheme = optarg;
+			arguments->options.attach.scheme = optarg;
 			break;
 		case 'v':
 			if (strcmp(optarg, "full") != 0 && strcmp(optarg, "sample") != 0 &&
 				strcmp(optarg, "none") != 0)
 				return cli_usage_error(&cli_verb_attach,
 					"--verify is full, sample or none, not \"%s\"", optarg);
-			arguments->options.verify = optarg;
+			arguments->options.attach.verify = optarg;
 			break;
 		case 'P':
 			if (profile_from_name(optarg, &profile) < 0)
 				return cli_usage_error(&cli_verb_attach,
 					"there is no profile \"%s\" (standard, hcd-cpp)", optarg);
-			arguments->options.profile = optarg;
+			arguments->options.attach.profile = optarg;
 			break;
 		case 't':
-			arguments->options.repair_token = true;
+			arguments->options.attach.repair_token = true;
 			break;
 		case 'j':
 			arguments->json = true;
@@ -86,96 +113,93 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 	}
 	if (optind + 1 != argc)
 		return cli_usage_error(&cli_verb_attach, "name one volume");
-	arguments->path = argv[optind];
+	if (arguments->options.bind_count > 0 && !arguments->options.mount)
+		return cli_usage_error(&cli_verb_attach, "--bind needs --mount");
+	arguments->options.path = argv[optind];
 	return 0;
 }
 
-static void print(const struct arguments *arguments, const struct runtime_state *state,
-	const struct bring_up_options *options, const struct bring_up_report *report)
+static void print_json(const struct attach_spool_report *report)
 {
-	if (arguments->json) {
-		struct json_object *object = cli_json("attach");
+	const struct runtime_state *state = &report->state;
+	struct json_object *object = cli_json("attach"), *binds;
 
-		cli_add_string(object, "path", state->path);
-		cli_add_string(object, "uuid", state->uuid);
-		cli_add_string(object, "device", state->device);
-		cli_add_string(object, "mount", state->mount);
-		cli_add_bool(object, "read_only", state->read_only);
-		cli_add_bool(object, "managed", options->managed);
-		cli_add_bool(object, "was_unclean", options->was_unclean);
-		cli_add_u64(object, "damaged_pages", options->damaged_pages);
-		cli_add_bool(object, "foreign_writes", report->foreign_writes);
-		cli_add_bool(object, "swept", report->swept);
-		cli_add_bool(object, "sweep_owed", report->sweep_owed);
-		cli_print_json(object);
-		return;
+	cli_add_string(object, "path", state->path);
+	cli_add_string(object, "uuid", state->uuid);
+	cli_add_string(object, "device", state->device);
+	cli_add_string(object, "mount", state->mount);
+	cli_add_bool(object, "read_only", state->read_only);
+	cli_add_bool(object, "managed", report->found.managed);
+	cli_add_bool(object, "was_unclean", report->found.was_unclean);
+	cli_add_u64(object, "damaged_pages", report->found.damaged_pages);
+	cli_add_bool(object, "foreign_writes", report->brought_up.foreign_writes);
+	cli_add_bool(object, "swept", report->brought_up.swept);
+	cli_add_bool(object, "sweep_owed", report->brought_up.sweep_owed);
+	binds = json_object_new_array();
+	for (size_t i = 0; i < state->bind_count; i++) {
+		struct json_object *bind = json_object_new_object();
+
+		cli_add_string(bind, "directory", state->binds[i].directory);
+		cli_add_string(bind, "at", state->binds[i].at);
+		json_object_array_add(binds, bind);
 	}
+	json_object_object_add(object, "binds", binds);
+	cli_print_json(object);
+}
+
+static void print_text(const struct attach_spool_report *report)
+{
+	const struct runtime_state *state = &report->state;
+	const struct bring_up_options *found = &report->found;
+
 	printf("device %s\n", state->device);
 	if (state->mount[0])
 		printf("mount  %s\n", cli_shown(state->mount));
-	if (!options->managed)
+	for (size_t i = 0; i < state->bind_count; i++)
+		printf("bind   %s at %s\n", cli_shown(state->binds[i].directory),
+			cli_shown(state->binds[i].at));
+	if (!found->managed)
 		printf("This volume has no residue map: it is served as encryption only, nothing "
 		       "that is freed is overwritten.\n");
-	if (options->was_unclean && !state->read_only && options->managed)
+	if (found->was_unclean && !state->read_only && found->managed)
 		printf("It was not detached in order: what is owed was recorded before it "
 		       "opened.\n");
-	if (options->damaged_pages > 0)
-		printf("%" PRIu64 " damaged map pages were judged anew.\n", options->damaged_pages);
-	if (options->was_unclean && state->read_only && options->managed)
+	if (found->damaged_pages > 0)
+		printf("%" PRIu64 " damaged map pages were judged anew.\n", found->damaged_pages);
+	if (found->was_unclean && state->read_only && found->managed)
 		printf("It was not detached in order: what its journal holds is not applied "
 		       "read-only.\n");
-	if (report->foreign_writes && options->was_unclean)
+	if (report->brought_up.foreign_writes && found->was_unclean)
 		printf("Whether something else wrote to it cannot be told: every block was judged "
 		       "anew.\n");
-	else if (report->foreign_writes)
+	else if (report->brought_up.foreign_writes)
 		printf("Something else wrote to it since: every block was judged anew.\n");
-	if (report->sweep_owed && options->managed && !state->read_only)
+	if (report->brought_up.sweep_owed && found->managed && !state->read_only)
 		printf("A sweep is owed: attach it with --mount.\n");
 }
 
-static void warn(const struct arguments *arguments, const struct runtime_state *state,
-	struct client *client, const struct bring_up_report *report, const struct mount_seal *seal)
+static void warn(const struct arguments *arguments, const struct attach_spool_report *report)
 {
-	enum medium_promise promise = MEDIUM_NOT_ASSESSED;
-	char medium[MEDIUM_TEXT_BYTES];
-	struct json_object *status;
-
-	if (client_status(client, &status) >= 0) {
-		volumes_assess_medium(state, status, medium, &promise);
-		json_object_put(status);
-	}
-	if (promise != MEDIUM_NOT_ASSESSED)
-		cli_warn("%s: %s", state->path, medium);
-	if (arguments->mount && !seal->sealed)
+	if (report->promise != MEDIUM_NOT_ASSESSED)
+		cli_warn("%s: %s", report->state.path, report->medium);
+	if (!report->sealed)
 		cli_warn("%s lies on a file system without the immutable flag: when the volume is "
 			 "away, root can write to the bare directory",
-			arguments->mount);
-	if (report->warning.text[0])
-		cli_warn("%s", report->warning.text);
-}
-
-/* One line says both what failed and, if so, that it could not be undone. */
-static void undo(const struct runtime_state *state, struct problem *problem, int error)
-{
-	struct problem first = *problem, second = {""};
-	int r = attach_undo(state, &second);
-
-	if (r < 0)
-		problem_set(problem, error, "%.300s; what was set up could not be undone: %.300s",
-			problem_text(&first, error), problem_text(&second, r));
+			arguments->options.mount);
+	if (!report->binds_sealed)
+		cli_warn("a place of --bind lies on a file system without the immutable flag: when "
+			 "the volume is away, other programs can write to the bare directory");
+	if (report->brought_up.warning.text[0])
+		cli_warn("%s", report->brought_up.warning.text);
 }
 
 static int run(int argc, char **argv)
 {
 	_cleanup_secret_ struct secret *passphrase = NULL;
-	_cleanup_(client_freep) struct client *client = NULL;
-	struct bring_up_options options = {.device = NULL};
-	struct bring_up_report report = {.has_filesystem = false};
-	struct mount_seal seal;
+	struct attach_spool_report report;
 	struct problem problem = {""};
 	struct arguments arguments;
-	struct runtime_state state;
-	int lock = -1, r;
+	int r;
 
 	r = parse(argc, argv, &arguments);
 	if (r != 0)
@@ -183,21 +207,14 @@ static int run(int argc, char **argv)
 	r = cli_read_passphrase(
 		arguments.passphrase_file, "Passphrase", false, &passphrase, &problem);
 	if (r >= 0)
-		r = attach_volume(arguments.path, &arguments.options, passphrase, &state, &client,
-			&lock, &problem);
+		r = attach_spool(&arguments.options, passphrase, &report, &problem);
 	if (r < 0)
 		return cli_fail(&problem, r);
-	r = bring_up_volume(client, arguments.mount, &state, &options, &report, &seal, &problem);
-	if (r < 0) {
-		client_free(client);
-		client = NULL;
-		undo(&state, &problem, r);
-		close(lock);
-		return cli_fail(&problem, r);
-	}
-	close(lock);
-	print(&arguments, &state, &options, &report);
-	warn(&arguments, &state, client, &report, &seal);
+	if (arguments.json)
+		print_json(&report);
+	else
+		print_text(&report);
+	warn(&arguments, &report);
 	return CLI_YES;
 }
 
@@ -213,6 +230,13 @@ const struct cli_verb cli_verb_attach = {
 		"  --mount DIR            mount its ext4 there (DIR is made if needed, and "
 		"sealed:\n"
 		"                         mode 0000 and immutable while nothing is mounted on it)\n"
+		"  --bind DIR:AT          show the volume's directory DIR at AT too (needs "
+		"--mount; "
+		"up\n"
+		"                         to 8 times).  DIR is made if needed, with AT's owner "
+		"and\n"
+		"                         mode; AT is an empty directory, and is sealed: "
+		"immutable\n"
 		"  --read-only            nothing at all is written\n"
 		"  --scheme NAME          for this attach (default: the volume's own)\n"
 		"  --verify full|sample|none   read-back after the passes (default full)\n"

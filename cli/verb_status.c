@@ -2,49 +2,17 @@
 /*
  * verb_status.c - "spoolguard status": what is attached, what it owes, what is not as it should be
  */
+#include "attached/volume_status.h"
 #include "attached/volumes.h"
 #include "base/bytes.h"
 #include "blockdev/blockdev.h"
 #include "cli/cli.h"
 #include "crypto/profile.h"
 #include "keystore/keystore.h"
-#include "volume/attach.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* What is wrong with an attached volume, one line each; returns how many. */
-static unsigned int list_faults(
-	const struct runtime_state *state, struct json_object *status, struct json_object *faults)
-{
-	unsigned int count = 0;
-
-#define FAULT(condition, text)                                                                     \
-	do {                                                                                       \
-		if (condition) {                                                                   \
-			json_object_array_add(faults, json_object_new_string(text));               \
-			count++;                                                                   \
-		}                                                                                  \
-	} while (0)
-	FAULT(state->ready && !state->device[0],
-		"its block device is gone: detach it, and attach it again");
-	FAULT(!state->ready,
-		"its attach goes on, or was interrupted: wait, or detach it and attach it again");
-	FAULT(json_object_get_boolean(json_object_object_get(status, "eraser_failed")),
-		"the medium failed: nothing is paid any more; detach, see to the medium, attach");
-	FAULT(json_object_get_boolean(json_object_object_get(status, "sweep_owed")),
-		"a sweep is owed: attach with --mount");
-	FAULT(volumes_status_u64(status, "unknown") > 0,
-		"blocks of unknown content: they are not erased before a sweep has judged them");
-	FAULT(volumes_status_u64(status, "refused") > 0,
-		"the medium refuses to overwrite blocks that are owed, and no spare block is left: "
-		"replace the medium");
-	FAULT(volumes_status_u64(status, "stuck") > 0,
-		"the medium refuses to overwrite some blocks (STUCK)");
-#undef FAULT
-	return count;
-}
 
 static void print_blocks(const char *what, uint64_t blocks)
 {
@@ -77,22 +45,30 @@ static void print_map(struct json_object *status)
 		printf("  %" PRIu64 " writes wait for the eraser\n", parked);
 }
 
-static void print_text(
-	const struct runtime_state *state, struct json_object *status, struct json_object *faults)
+static void print_text(struct json_object *status)
 {
 	struct json_object *caveats = json_object_object_get(status, "not_approved");
-	char medium[MEDIUM_TEXT_BYTES];
+	struct json_object *faults = json_object_object_get(status, "faults");
+	struct json_object *binds = json_object_object_get(status, "binds");
+	const char *device = volumes_status_string(status, "device");
+	const char *mount = volumes_status_string(status, "mount");
 
-	printf("%s: attached as %s (FUSE and loop)%s%s%s\n", cli_shown(state->path),
-		state->device[0] ? state->device : "no device",
-		state->mount[0] ? ", mounted at " : "", cli_shown(state->mount),
-		state->read_only ? ", read-only" : "");
-	if (json_object_get_boolean(json_object_object_get(status, "managed")))
+	printf("%s: attached as %s (FUSE and loop)%s%s%s\n",
+		cli_shown(volumes_status_string(status, "path")), device[0] ? device : "no device",
+		mount[0] ? ", mounted at " : "", cli_shown(mount),
+		volumes_status_bool(status, "read_only") ? ", read-only" : "");
+	for (size_t i = 0; i < json_object_array_length(binds); i++) {
+		struct json_object *bind = json_object_array_get_idx(binds, i);
+
+		printf("  %s of it at %s\n", cli_shown(volumes_status_string(bind, "directory")),
+			cli_shown(volumes_status_string(bind, "at")));
+	}
+	if (volumes_status_bool(status, "managed"))
 		print_map(status);
 	else
 		printf("  encryption only: it has no residue map, nothing that is freed is "
 		       "overwritten\n");
-	printf("  medium: %s\n", volumes_assess_medium(state, status, medium, NULL));
+	printf("  medium: %s\n", volumes_status_string(status, "medium"));
 	for (size_t i = 0; caveats && i < json_object_array_length(caveats); i++)
 		printf("  not approved or not validated: %s\n",
 			json_object_get_string(json_object_array_get_idx(caveats, i)));
@@ -101,49 +77,23 @@ static void print_text(
 			json_object_get_string(json_object_array_get_idx(faults, i)));
 }
 
-static void add_state(struct json_object *object, const struct runtime_state *state)
-{
-	struct json_object *ports = json_object_new_array();
-
-	cli_add_string(object, "path", state->path);
-	cli_add_string(object, "device", state->device);
-	cli_add_string(object, "mount", state->mount);
-	cli_add_bool(object, "attached", true);
-	json_object_array_add(ports, json_object_new_string("fuse+loop"));
-	json_object_object_add(object, "ports", ports);
-}
-
 /* One attached volume: into the list, or as text.  Returns an exit code. */
 static int show(struct runtime_state *state, struct json_object *list)
 {
-	_cleanup_(client_freep) struct client *client = NULL;
-	struct json_object *status = NULL, *faults;
-	char medium[MEDIUM_TEXT_BYTES];
-	enum medium_promise promise;
 	struct problem problem = {""};
+	struct json_object *status;
 	int code, r;
 
-	r = volumes_connect(state, &client, &problem);
-	if (r >= 0)
-		r = client_status(client, &status);
-	if (r < 0) {
-		cli_fail(&problem, r);
-		return CLI_NO;
-	}
-	attach_find_device(state); /* what was recorded may be somebody else's by now */
-	faults = json_object_new_array();
-	code = list_faults(state, status, faults) > 0 ? CLI_NO : CLI_YES;
-	if (!list) {
-		print_text(state, status, faults);
-		json_object_put(status);
-		json_object_put(faults);
+	r = volume_status_get(state, &status, &problem);
+	if (r < 0)
+		return cli_fail(&problem, r);
+	code = volume_status_has_faults(status) ? CLI_NO : CLI_YES;
+	if (list) {
+		json_object_array_add(list, status);
 		return code;
 	}
-	add_state(status, state);
-	cli_add_string(status, "medium", volumes_assess_medium(state, status, medium, &promise));
-	cli_add_string(status, "medium_promise", medium_promise_name(promise));
-	json_object_object_add(status, "faults", faults);
-	json_object_array_add(list, status);
+	print_text(status);
+	json_object_put(status);
 	return code;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define FLAGS	(MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
@@ -54,7 +55,7 @@ static bool is_empty(int fd)
 	return empty;
 }
 
-static int seal(int fd, struct mount_seal *seal)
+static int seal(int fd, enum mount_point_mode mode, struct mount_seal *seal)
 {
 	struct stat st;
 	int flags = 0;
@@ -66,7 +67,7 @@ static int seal(int fd, struct mount_seal *seal)
 		seal->sealed = true;
 		return 0;
 	}
-	if (fchmod(fd, 0000) < 0)
+	if (mode == MOUNT_POINT_CLOSED && fchmod(fd, 0000) < 0)
 		return -errno;
 	seal->changed = true;
 	flags |= FS_IMMUTABLE_FL;
@@ -74,7 +75,8 @@ static int seal(int fd, struct mount_seal *seal)
 	return 0;
 }
 
-int mount_point_seal(const char *point, struct mount_seal *ret_seal, struct problem *reterr_problem)
+int mount_point_seal(const char *point, enum mount_point_mode mode, struct mount_seal *ret_seal,
+	struct problem *reterr_problem)
 {
 	struct mount_seal made = {.made = mkdir(point, 0000) == 0};
 	_cleanup_close_ int fd = -1;
@@ -97,7 +99,7 @@ int mount_point_seal(const char *point, struct mount_seal *ret_seal, struct prob
 			"mount point %s is not empty: its files would be hidden, not protected; "
 			"move them away first",
 			point);
-	r = seal(fd, &made);
+	r = seal(fd, mode, &made);
 	if (r < 0)
 		return problem_set(reterr_problem, r, "mount point %s cannot be closed: %s", point,
 			strerror(-r));
@@ -155,6 +157,26 @@ int mount_move(const char *from, const char *to, struct problem *reterr_problem)
 		return r;
 	}
 	return 0;
+}
+
+int mount_bind(int directory_fd, const char *to, struct problem *reterr_problem)
+{
+	const unsigned long needed = ST_NODEV | ST_NOSUID | ST_NOEXEC;
+	struct statvfs bound;
+	char from[64];
+
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", directory_fd);
+	if (mount(from, to, NULL, MS_BIND, NULL) < 0)
+		return problem_set(reterr_problem, -errno, "nothing can be bound over %s: %s", to,
+			strerror(errno));
+	/* A bind takes the flags of the mount that it shows along. */
+	if (statvfs(to, &bound) == 0 && (bound.f_flag & needed) == needed)
+		return 0;
+	(void)umount2(to, UMOUNT_NOFOLLOW);
+	return problem_set(reterr_problem, -EPERM,
+		"what is bound over %s would allow devices or programs; mount the volume by "
+		"\"spoolguard attach\"",
+		to);
 }
 
 int mount_end(const char *point, struct problem *reterr_problem)

@@ -24,12 +24,18 @@ struct mount_seal {
 	mode_t mode;
 };
 
+enum mount_point_mode {
+	MOUNT_POINT_CLOSED, /* 0000 */
+	MOUNT_POINT_KEPT,   /* as it is: another program's directory, whose owner and mode the one
+			       that is bound over it is to have */
+};
+
 /*
  * Makes the mount point if it does not exist, and seals it (N1).  -ENOTDIR,
  * -ENOTEMPTY, -EBUSY (something is mounted there).
  */
-must_check int mount_point_seal(
-	const char *point, struct mount_seal *ret_seal, struct problem *reterr_problem);
+must_check int mount_point_seal(const char *point, enum mount_point_mode mode,
+	struct mount_seal *ret_seal, struct problem *reterr_problem);
 /* Nothing was mounted after all: it is again what it was, as far as that can be. */
 void mount_point_unseal(const char *point, const struct mount_seal *seal);
 
@@ -38,6 +44,12 @@ must_check int mount_spool(
 
 /* -EBUSY: names who holds it. */
 must_check int mount_end(const char *point, struct problem *reterr_problem);
+
+/*
+ * The directory (an open one, of a mounted spool) is seen at another place too, with the spool's
+ * own nodev, nosuid and noexec.
+ */
+must_check int mount_bind(int directory_fd, const char *to, struct problem *reterr_problem);
 
 /* From one place to another, without an instant in which it is nowhere. */
 must_check int mount_move(const char *from, const char *to, struct problem *reterr_problem);

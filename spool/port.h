@@ -2,7 +2,7 @@
 /*
  * port.h - what the spool asks of the volume below it
  *
- * The volume process answers through its control socket (the command line supplies
+ * The volume process answers through its control socket (attached/volume_port.h supplies
  * the functions); a volume open in this process answers directly.  All are required.
  * Each returns 0 or -errno.
  */

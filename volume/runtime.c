@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STATE_BYTES_MAX 65536u /* two paths of which each byte takes six */
+#define STATE_BYTES_MAX (512u << 10) /* two paths and all binds, of which each byte takes six */
 
 static const char *directory(void)
 {
@@ -81,6 +81,22 @@ int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem)
 	return 0;
 }
 
+static struct json_object *encode_binds(const struct runtime_state *state)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < state->bind_count; i++) {
+		const struct runtime_bind *bind = &state->binds[i];
+		struct json_object *object = json_object_new_object();
+
+		json_object_object_add(
+			object, "directory", json_object_new_string(bind->directory));
+		json_object_object_add(object, "at", json_object_new_string(bind->at));
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
 static char *encode(const struct runtime_state *state)
 {
 	struct json_object *object = json_object_new_object();
@@ -90,6 +106,7 @@ static char *encode(const struct runtime_state *state)
 	json_object_object_add(object, "path", json_object_new_string(state->path));
 	json_object_object_add(object, "device", json_object_new_string(state->device));
 	json_object_object_add(object, "mount", json_object_new_string(state->mount));
+	json_object_object_add(object, "binds", encode_binds(state));
 	json_object_object_add(object, "read_only", json_object_new_boolean(state->read_only));
 	json_object_object_add(object, "ready", json_object_new_boolean(state->ready));
 	text = strdup(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
@@ -142,21 +159,35 @@ static void copy_string(struct json_object *object, const char *key, char *to, s
 		strcpy(to, text);
 }
 
-int runtime_load(const char *uuid, struct runtime_state *ret_state)
+/* Written by an older program there is no list: nothing is bound. */
+static void decode_binds(struct json_object *list, struct runtime_state *state)
 {
-	char path[RUNTIME_PATH_BYTES], text[STATE_BYTES_MAX];
-	_cleanup_close_ int fd = -1;
+	size_t count =
+		json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < count && state->bind_count < RUNTIME_BINDS_MAX; i++) {
+		struct json_object *object = json_object_array_get_idx(list, i);
+		struct runtime_bind *bind = &state->binds[state->bind_count];
+
+		copy_string(object, "directory", bind->directory, sizeof(bind->directory));
+		copy_string(object, "at", bind->at, sizeof(bind->at));
+		state->bind_count += bind->directory[0] != '\0' && bind->at[0] != '\0';
+	}
+}
+
+static int read_object(const char *path, struct json_object **ret_object)
+{
+	_cleanup_free_ char *text = malloc(STATE_BYTES_MAX);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct json_object *object;
 	size_t bytes;
 	int r;
 
-	r = runtime_path(uuid, "state", path);
-	if (r < 0)
-		return r;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = io_read_to_end(fd, text, sizeof(text) - 1, &bytes);
+	if (!text)
+		return -ENOMEM;
+	r = io_read_to_end(fd, text, STATE_BYTES_MAX - 1, &bytes);
 	if (r < 0)
 		return r;
 	text[bytes] = '\0';
@@ -167,11 +198,27 @@ int runtime_load(const char *uuid, struct runtime_state *ret_state)
 		json_object_put(object);
 		return -EBADMSG;
 	}
+	*ret_object = object;
+	return 0;
+}
+
+int runtime_load(const char *uuid, struct runtime_state *ret_state)
+{
+	char path[RUNTIME_PATH_BYTES];
+	struct json_object *object = NULL;
+	int r;
+
+	r = runtime_path(uuid, "state", path);
+	if (r >= 0)
+		r = read_object(path, &object);
+	if (r < 0)
+		return r;
 	*ret_state = (struct runtime_state){.read_only = false};
 	copy_string(object, "uuid", ret_state->uuid, sizeof(ret_state->uuid));
 	copy_string(object, "path", ret_state->path, sizeof(ret_state->path));
 	copy_string(object, "device", ret_state->device, sizeof(ret_state->device));
 	copy_string(object, "mount", ret_state->mount, sizeof(ret_state->mount));
+	decode_binds(json_object_object_get(object, "binds"), ret_state);
 	(void)message_get_bool(object, "read_only", &ret_state->read_only);
 	(void)message_get_bool(object, "ready", &ret_state->ready);
 	json_object_put(object);

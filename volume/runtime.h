@@ -5,6 +5,9 @@
  * /run/spoolguard/UUID/ (mode 0700): control (socket), medium (the file that FUSE is
  * mounted on), state (which loop device, which mount), lock (one command at a time).
  * SPOOLGUARD_RUNTIME_DIR names another place than /run/spoolguard.
+ *
+ *   T1  What is about to be mounted is recorded before it is: who finds it later knows it
+ *       for ours, also if the one who mounted it was killed.
  */
 #ifndef SPOOLGUARD_VOLUME_RUNTIME_H
 #define SPOOLGUARD_VOLUME_RUNTIME_H
@@ -12,15 +15,27 @@
 #include "base/problem.h"
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #define RUNTIME_UUID_BYTES 40
 #define RUNTIME_PATH_BYTES 512
+
+#define RUNTIME_BINDS_MAX	     8u
+#define RUNTIME_BIND_DIRECTORY_BYTES 256u
+
+/* A directory of the volume that is seen at another place too. */
+struct runtime_bind {
+	char directory[RUNTIME_BIND_DIRECTORY_BYTES]; /* relative to the volume's root */
+	char at[PATH_MAX];			      /* resolved */
+};
 
 struct runtime_state {
 	char uuid[RUNTIME_UUID_BYTES];
 	char path[PATH_MAX];  /* the medium, resolved */
 	char device[64];      /* "/dev/loop3", or "" */
 	char mount[PATH_MAX]; /* or "" */
+	struct runtime_bind binds[RUNTIME_BINDS_MAX];
+	size_t bind_count;
 	bool read_only;
 	bool ready; /* attach came to its end; false: it goes on, or was interrupted */
 };

@@ -96,15 +96,67 @@ START_TEST(what_is_saved_is_loaded)
 }
 END_TEST
 
+static void check_binds(void)
+{
+	ck_assert_uint_eq(loaded.bind_count, state.bind_count);
+	for (size_t i = 0; i < state.bind_count; i++) {
+		ck_assert_str_eq(loaded.binds[i].directory, state.binds[i].directory);
+		ck_assert_str_eq(loaded.binds[i].at, state.binds[i].at);
+	}
+}
+
+START_TEST(binds_are_kept_in_order)
+{
+	close(lock_it(UUID_A));
+	for (size_t i = 0; i < RUNTIME_BINDS_MAX; i++) {
+		state.bind_count = i;
+		ck_assert_int_eq(runtime_save(&state, NULL), 0);
+		ck_assert_int_eq(runtime_load(UUID_A, &loaded), 0);
+		check_binds();
+		snprintf(state.binds[i].directory, sizeof(state.binds[i].directory), "d/%zu", i);
+		snprintf(state.binds[i].at, sizeof(state.binds[i].at), "/var/%zu", 7 * i);
+	}
+}
+END_TEST
+
+START_TEST(of_binds_that_somebody_else_wrote_only_whole_ones_are_believed)
+{
+	static const char *const texts[] = {"null", "7", "{}", "[]", "[7,[],null,{}]",
+		"[{\"directory\":\"d\"}]", "[{\"directory\":7,\"at\":\"/a\"}]",
+		"[{\"directory\":\"\",\"at\":\"/a\"}]"};
+	char text[2048], more[1024] = "";
+
+	close(lock_it(UUID_A));
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		snprintf(text, sizeof(text), "{\"uuid\":\"" UUID_A "\",\"binds\":%s}", texts[i]);
+		write_state(UUID_A, text, strlen(text));
+		ck_assert_int_eq(runtime_load(UUID_A, &loaded), 0);
+		ck_assert_uint_eq(loaded.bind_count, 0);
+	}
+	for (size_t i = 0; i < 2 * RUNTIME_BINDS_MAX; i++)
+		strcat(more, "{\"directory\":\"d\",\"at\":\"/a\"},");
+	snprintf(text, sizeof(text), "{\"uuid\":\"" UUID_A "\",\"binds\":[%s7]}", more);
+	write_state(UUID_A, text, strlen(text));
+	ck_assert_int_eq(runtime_load(UUID_A, &loaded), 0);
+	ck_assert_uint_eq(loaded.bind_count, RUNTIME_BINDS_MAX);
+}
+END_TEST
+
 START_TEST(the_longest_strangest_paths_survive)
 {
 	close(lock_it(UUID_A));
 	memset(state.path, 1, sizeof(state.path) - 1);
 	memset(state.mount, 2, sizeof(state.mount) - 1);
+	state.bind_count = RUNTIME_BINDS_MAX;
+	for (size_t i = 0; i < RUNTIME_BINDS_MAX; i++) {
+		memset(state.binds[i].directory, 3, sizeof(state.binds[i].directory) - 1);
+		memset(state.binds[i].at, 4, sizeof(state.binds[i].at) - 1);
+	}
 	ck_assert_int_eq(runtime_save(&state, NULL), 0);
 	ck_assert_int_eq(runtime_load(UUID_A, &loaded), 0);
 	ck_assert_str_eq(loaded.path, state.path);
 	ck_assert_str_eq(loaded.mount, state.mount);
+	check_binds();
 }
 END_TEST
 
@@ -155,7 +207,7 @@ START_TEST(a_damaged_state_is_none)
 	static const char *const bad[] = {"", "{", "[]", "7", "null", "{}",
 		"{\"uuid\":7,\"path\":\"/x\"}", "{\"uuid\":\"" UUID_B "\",\"path\":\"/x\"}"};
 	static const char with_nul[] = "{\"uuid\":\"" UUID_A "\"}\0x";
-	static char large[100000];
+	static char large[(512u << 10) + 1];
 
 	close(lock_it(UUID_A));
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -253,6 +305,8 @@ int main(void)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, what_is_saved_is_loaded);
 	tcase_add_test(tcase, the_longest_strangest_paths_survive);
+	tcase_add_test(tcase, binds_are_kept_in_order);
+	tcase_add_test(tcase, of_binds_that_somebody_else_wrote_only_whole_ones_are_believed);
 	tcase_add_test(tcase, a_volume_is_found_by_any_name_of_its_medium);
 	tcase_add_test(tcase, volumes_are_listed_in_order_past_what_is_stale);
 	tcase_add_test(tcase, a_damaged_state_is_none);

@@ -56,7 +56,9 @@ enum mutant {
 	MUTANT_REDO_NO_FLUSH_AFTER_HEADER,		   /* J1: applied before it is durable */
 	MUTANT_REDO_NO_FLUSH_BEFORE_RETIRE,		   /* J3 */
 	MUTANT_REDO_NO_ZEROS_BEFORE,			   /* J2 */
-	MUTANT_REDO_END
+	MUTANT_REDO_END,
+
+	MUTANT_CHECK_DURING_COMMIT = MUTANT_REDO_END /* a slot is read back while it is written */
 };
 
 #ifdef SPOOLGUARD_MUTANTS

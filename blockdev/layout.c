@@ -309,6 +309,44 @@ int layout_read_at(struct blockdev *device, uint64_t superblock_first,
 	return explain(failure, superblock_first, reterr_problem);
 }
 
+static bool is_same(const struct layout *a, const struct layout *b)
+{
+	struct layout left = *a, right = *b;
+	struct extent *lefts[7], *rights[7];
+
+	list_extents(&left, lefts);
+	list_extents(&right, rights);
+	for (size_t i = 0; i < ARRAY_SIZE(lefts); i++) {
+		if (lefts[i]->first != rights[i]->first || lefts[i]->count != rights[i]->count)
+			return false;
+	}
+	return memcmp(a->volume_id, b->volume_id, LAYOUT_UUID_BYTES) == 0 &&
+	       a->blocks_per_page == b->blocks_per_page && a->data_first == b->data_first &&
+	       a->data_blocks_at_format == b->data_blocks_at_format &&
+	       a->data_blocks_most == b->data_blocks_most;
+}
+
+int layout_check_copies(struct blockdev *device, const struct layout *layout,
+	const struct secret *volume_key, uint32_t *ret_whole)
+{
+	_cleanup_free_ void *block = NULL;
+	struct layout found;
+	uint32_t whole = 0;
+	int r;
+
+	r = io_alloc(BLOCK_BYTES, &block);
+	if (r < 0)
+		return r;
+	for (uint64_t copy = 0; copy < layout->superblock.count; copy++) {
+		struct extent at = {layout->superblock.first + copy, 1};
+
+		r = read_copy(device, at, block, volume_key, &found);
+		whole += r >= 0 && is_same(&found, layout);
+	}
+	*ret_whole = whole;
+	return 0;
+}
+
 int layout_read(struct blockdev *device, const struct secret *volume_key, struct layout *ret_layout,
 	struct problem *reterr_problem)
 {

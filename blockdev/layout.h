@@ -70,6 +70,10 @@ must_check int layout_write(
 	struct blockdev *device, const struct layout *layout, const struct secret *volume_key);
 must_check int layout_read_at(struct blockdev *device, uint64_t superblock_first,
 	const struct secret *volume_key, struct layout *ret_layout, struct problem *reterr_problem);
+/* How many of the two copies are whole (and, with a key, authentic) and say what layout says.
+ * What the device says if one cannot be read is no error: it is not whole. */
+must_check int layout_check_copies(struct blockdev *device, const struct layout *layout,
+	const struct secret *volume_key, uint32_t *ret_whole);
 /* At LAYOUT_SUPERBLOCK_BYTES, where volumes have it. */
 must_check int layout_read(struct blockdev *device, const struct secret *volume_key,
 	struct layout *ret_layout, struct problem *reterr_problem);

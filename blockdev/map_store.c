@@ -127,6 +127,11 @@ static bool follow_one_another(uint64_t a, uint64_t b)
 	       mutant_is(MUTANT_SAME_SLOT);
 }
 
+void map_store_forget(struct map_store *store)
+{
+	store->buffered.count = 0;
+}
+
 int map_store_load(struct map_store *store, struct map_page_id id, struct map_slots *ret_slots,
 	struct map_page_loaded *ret_page)
 {

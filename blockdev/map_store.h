@@ -48,6 +48,9 @@ must_check int map_store_write(struct map_store *store, struct map_page_id id,
 	struct map_slots *slots, const uint8_t body[static MAP_PAGE_BODY_BYTES]);
 void map_store_flushed(struct map_slots *slots);
 
+/* The next load reads from the medium, not from what was read ahead. */
+void map_store_forget(struct map_store *store);
+
 /* Both slots with one body, for format and growth; no flush.  count pages from first on have the
  * same body. */
 must_check int map_store_fill(struct map_store *store, struct map_page_id first, uint64_t count,

@@ -216,6 +216,18 @@ bool residue_is_sweep_owed(struct residue *residue);
 must_check int residue_set_sweep_owed(struct residue *residue, bool owed);
 must_check int residue_set_filesystem_expected(struct residue *residue, bool expected);
 
+struct residue_check {
+	uint64_t pages;		    /* of the map, the volume and the stuck list: all were read */
+	uint64_t damaged_pages;	    /* a slot is not authentic, or not the one written last */
+	uint32_t whole_superblocks; /* of two copies */
+};
+/*
+ * Reads the map back from the medium, while it is in use.  Damaged pages are written over from
+ * memory, unless it is open read-only; in what is in memory nothing changes.  Reads 8 KiB for each
+ * page (32 GiB of volume: 8 MiB); commits wait for a transfer at most.
+ */
+must_check int residue_check(struct residue *residue, struct residue_check *ret_check);
+
 /* Map growth: the device has grown already; new blocks are RESIDUE if owed, else CLEAN.  Durable
  * when it returns. */
 must_check int residue_grow(struct residue *residue, uint64_t blocks, bool owed);

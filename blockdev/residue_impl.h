@@ -10,6 +10,7 @@
  *   residue_load.c     what an attach finds on the medium (M5)
  *   residue_judge.c    trust, distrust, settling, flags
  *   residue_grow.c     format and growth
+ *   residue_check.c    read back from the medium while it is in use
  *
  * Locks, taken in this order: range (M1) -> commit_running (a flag, waited for
  * with "committed") -> lock.  "lock" guards everything in the struct but the

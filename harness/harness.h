@@ -29,6 +29,8 @@
 
 #include "base/macros.h"
 #include "base/problem.h"
+#include "blockdev/residue.h"
+#include "overwrite/scratch.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -83,39 +85,22 @@ struct harness_report {
 
 /* --- volumes --- */
 
-struct harness_overwrite {
-	bool absent;	    /* the volume has no scratch area; the rest says nothing */
-	bool read_only;	    /* it is attached so; the rest says nothing */
-	bool direct;	    /* read back past the page cache */
-	uint32_t passes;    /* the random one that comes first, and the scheme's */
-	uint64_t blocks;    /* of the scratch area */
-	uint64_t different; /* blocks that did not read back as written, in any pass */
-	uint64_t refused;   /* blocks that could not be written or read */
-	char scheme[32];
-};
-
-struct harness_map {
-	bool absent;	       /* no map: encryption only */
-	uint64_t pages;	       /* of the map */
-	uint64_t checked;      /* read back now, both slots */
-	uint64_t damaged;      /* of those, or found so when the volume was attached */
-	bool superblock_whole; /* both copies authenticate */
-	bool eraser_failed;    /* the medium stopped: nothing is paid any more */
-};
-
 /*
  * An attached volume: only its process may write to the medium, so it does, and answers
- * (volume/client.h: client_selftest_*; attached/selftest_port.h is the one in use).  Each is 0, or
- * -errno if there is no answer.  damage: an injection; -EPERM where the process takes none.
+ * (volume/client.h: client_selftest_*; attached/selftest_port.h is the one in use).
+ *
+ * 0, or -errno if there is no answer.  What is nothing to test: -EOPNOTSUPP, it has no map;
+ * -EROFS, it is read-only.  damage: an injection, -EPERM where the process takes none.
  */
 struct harness_port {
-	int (*overwrite)(void *context, bool damage, struct harness_overwrite *ret_overwrite);
-	int (*map)(void *context, bool damage, struct harness_map *ret_map);
+	int (*overwrite)(void *context, bool damage, struct scratch_report *ret_report);
+	int (*map)(void *context, bool damage, struct residue_check *ret_check);
 };
 
 struct harness_volume {
-	const char *name; /* subject of its results */
-	const char *path; /* the medium */
+	const char *name;  /* subject of its results */
+	const char *path;  /* the medium */
+	const char *mount; /* where its file system is mounted, or NULL */
 	const struct harness_port
 		*port; /* NULL: it is not attached, and path is opened for a moment */
 	void *context;

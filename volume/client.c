@@ -288,6 +288,48 @@ int client_grow(struct client *client, uint64_t *ret_blocks)
 	return r;
 }
 
+int client_selftest_overwrite(struct client *client, struct scratch_report *ret_report)
+{
+	struct scratch_report report = {.blocks = 0};
+	struct message answer;
+	uint64_t passes = 0;
+	int r = call(client, "SelfTestOverwrite", NULL, &answer);
+
+	if (r >= 0 && (!message_get_u64(answer.parameters, "blocks", &report.blocks) ||
+			      !message_get_u64(answer.parameters, "passes", &passes) ||
+			      !message_get_u64(answer.parameters, "different", &report.different) ||
+			      !message_get_u64(answer.parameters, "refused", &report.refused) ||
+			      passes > SCHEME_PASSES_MAX + 1))
+		r = -EPROTO;
+	message_done(&answer);
+	if (r < 0)
+		return r;
+	report.passes = (uint32_t)passes;
+	*ret_report = report;
+	return 0;
+}
+
+int client_selftest_map(struct client *client, struct residue_check *ret_check)
+{
+	struct residue_check check = {.pages = 0};
+	struct message answer;
+	uint64_t whole = 0;
+	int r = call(client, "SelfTestMap", NULL, &answer);
+
+	if (r >= 0 && (!message_get_u64(answer.parameters, "pages", &check.pages) ||
+			      !message_get_u64(
+				      answer.parameters, "damaged_pages", &check.damaged_pages) ||
+			      !message_get_u64(answer.parameters, "whole_superblocks", &whole) ||
+			      whole > 2))
+		r = -EPROTO;
+	message_done(&answer);
+	if (r < 0)
+		return r;
+	check.whole_superblocks = (uint32_t)whole;
+	*ret_check = check;
+	return 0;
+}
+
 int client_detach(struct client *client)
 {
 	return call_plain(client, "Detach", NULL);

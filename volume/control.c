@@ -86,6 +86,8 @@ static const struct method {
 	{"SetSweepOwed", true, method_set_sweep_owed},
 	{"SetFilesystemExpected", true, method_set_filesystem_expected},
 	{"Grow", true, method_grow},
+	{"SelfTestOverwrite", true, method_selftest_overwrite},
+	{"SelfTestMap", true, method_selftest_map},
 	{"Detach", false, method_detach},
 };
 

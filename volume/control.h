@@ -13,6 +13,8 @@
  *   GetFingerprint() -> fingerprint  SetFingerprint(fingerprint)
  *   SetSweepOwed(owed)  SetFilesystemExpected(expected)
  *   Grow() -> blocks               the medium has grown; take its new size
+ *   SelfTestOverwrite() -> blocks, passes, different, refused    every pass, on the scratch area
+ *   SelfTestMap() -> pages, damaged_pages, whole_superblocks     the map, read back
  *   Detach()                       answers when everything is recorded, then the process ends
  *
  * A watch, and the lead of a barrier, belong to a connection and end with it.

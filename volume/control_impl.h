@@ -6,6 +6,7 @@
  *   control_status.c    Status
  *   control_retire.c    Watch, Unwatch, Condemn
  *   control_methods.c   barriers, and what bringing a spool up asks for
+ *   control_selftest.c  SelfTestOverwrite, SelfTestMap
  */
 #ifndef SPOOLGUARD_VOLUME_CONTROL_IMPL_H
 #define SPOOLGUARD_VOLUME_CONTROL_IMPL_H
@@ -55,6 +56,7 @@ method_function method_barrier_enter, method_barrier_leave, method_barrier;
 method_function method_serve, method_trust, method_distrust, method_allow_unknown_discards,
 	method_settle_unknown, method_get_fingerprint, method_set_fingerprint,
 	method_set_sweep_owed, method_set_filesystem_expected, method_grow;
+method_function method_selftest_overwrite, method_selftest_map;
 
 void control_drop_watch(struct connection *connection, struct watched *watched);
 

@@ -137,6 +137,7 @@ static void release(struct engine *engine)
 	pthread_cond_destroy(&engine->progress);
 	pthread_mutex_destroy(&engine->lock);
 	pthread_mutex_destroy(&engine->growing);
+	pthread_mutex_destroy(&engine->testing);
 	pthread_rwlock_destroy(&engine->condemning);
 	free(engine);
 }
@@ -147,6 +148,7 @@ static void init_locks(struct engine *engine)
 
 	pthread_rwlock_init(&engine->condemning, NULL);
 	pthread_mutex_init(&engine->growing, NULL);
+	pthread_mutex_init(&engine->testing, NULL);
 	pthread_mutex_init(&engine->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

@@ -24,6 +24,7 @@
 #include "keystore/keystore.h"
 #include "overwrite/eraser.h"
 #include "overwrite/retirement.h"
+#include "overwrite/scratch.h"
 
 #define ENGINE_UUID_BYTES 40
 
@@ -124,6 +125,10 @@ void engine_trust(struct engine *engine);
  */
 bool engine_barrier_enter(struct engine *engine);
 void engine_barrier_leave(struct engine *engine, bool done);
+
+/* On the medium, one at a time, while everything else goes on.  -EROFS: read-only. */
+must_check int engine_selftest_overwrite(struct engine *engine, struct scratch_report *ret_report);
+must_check int engine_selftest_map(struct engine *engine, struct residue_check *ret_check);
 
 struct engine_debt {
 	uint64_t parked_writes;

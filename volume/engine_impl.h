@@ -7,6 +7,7 @@
  *   engine_control.c   retirements, barriers, growth, debt
  *   engine_eraser.c    the eraser's thread
  *   engine_redo.c      a redo record found at open
+ *   engine_selftest.c  self-tests on the medium
  */
 #ifndef SPOOLGUARD_VOLUME_ENGINE_IMPL_H
 #define SPOOLGUARD_VOLUME_ENGINE_IMPL_H
@@ -51,6 +52,7 @@ struct engine {
 	pthread_t thread;
 	pthread_rwlock_t condemning;
 	pthread_mutex_t growing; /* one growth at a time */
+	pthread_mutex_t testing; /* one self-test at a time */
 	pthread_mutex_t lock;
 	bool running;
 	pthread_cond_t work;	 /* something for the eraser; on the monotonic clock */

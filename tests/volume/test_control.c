@@ -232,6 +232,107 @@ START_TEST(the_sweeps_methods_reach_the_map)
 }
 END_TEST
 
+/* --- self-tests on the medium --- */
+
+START_TEST(the_medium_is_tested_where_no_job_lies)
+{
+	struct scratch_report report;
+
+	make_live(0, 4, 'a');
+	ck_assert_int_eq(client_selftest_overwrite(client, &report), 0);
+	ck_assert_uint_eq(report.blocks, layout.scratch.count);
+	ck_assert_uint_eq(report.passes, 4);
+	ck_assert_uint_eq(report.different, 0);
+	ck_assert_uint_eq(report.refused, 0);
+	ck_assert(reads_as(0, 4, 'a'));
+	simdisk_break(disk, (struct extent){layout.scratch.first, 2}, SIMDISK_WRITE, EIO);
+	ck_assert_int_eq(client_selftest_overwrite(client, &report), 0);
+	ck_assert_uint_eq(report.refused, 2);
+}
+END_TEST
+
+START_TEST(a_rotted_page_of_the_map_is_found_while_it_is_in_use)
+{
+	struct residue_check check;
+
+	ck_assert_int_eq(layout_write(disk, &layout, key), 0);
+	make_live(0, 4, 'a');
+	ck_assert_int_eq(client_selftest_map(client, &check), 0);
+	ck_assert_uint_eq(check.pages, DATA_BLOCKS / PAGE_BLOCKS + 2);
+	ck_assert_uint_eq(check.damaged_pages, 0);
+	ck_assert_uint_eq(check.whole_superblocks, 2);
+	simdisk_flip(disk, (layout.map.first + 1) * BLOCK_BYTES + 99, 0);
+	simdisk_flip(disk, layout.superblock.first * BLOCK_BYTES + 99, 0);
+	ck_assert_int_eq(client_selftest_map(client, &check), 0);
+	ck_assert_uint_eq(check.damaged_pages, 1);
+	ck_assert_uint_eq(check.whole_superblocks, 1);
+	ck_assert_int_eq(client_selftest_map(client, &check), 0);
+	ck_assert_uint_eq(check.damaged_pages, 0);
+	ck_assert(reads_as(0, 4, 'a'));
+}
+END_TEST
+
+static void *test_again_and_again(void *argument)
+{
+	struct client *own;
+	int r = client_connect(UUID, &own);
+
+	for (int i = 0; i < 20 && r >= 0; i++) {
+		struct scratch_report report;
+		struct residue_check check;
+
+		r = client_selftest_overwrite(own, &report);
+		if (r >= 0)
+			r = report.different + report.refused > 0
+				    ? -EIO
+				    : client_selftest_map(own, &check);
+		if (r >= 0 && check.damaged_pages > 0)
+			r = -EBADMSG;
+	}
+	client_free(own);
+	return r < 0 ? (void *)client : argument;
+}
+
+START_TEST(several_test_at_once_while_blocks_are_written_and_freed)
+{
+	pthread_t threads[3];
+	void *failed;
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, test_again_and_again, NULL), 0);
+	for (uint64_t i = 0; i < 100; i++) {
+		uint64_t at = i * 61 % (DATA_BLOCKS - 8);
+
+		ck_assert_int_eq(write_and_wait((struct extent){at, 8}, buf), 0);
+		ck_assert_int_eq(engine_flush(engine), 0);
+		ck_assert_int_eq(drop(at, 8), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &failed), 0);
+		ck_assert_ptr_null(failed);
+	}
+}
+END_TEST
+
+START_TEST(a_volume_that_is_read_only_is_not_written_to)
+{
+	struct scratch_report report;
+	struct residue_check check;
+	uint64_t writes;
+
+	ck_assert_int_eq(detach(), 0);
+	options.read_only = true;
+	open_engine();
+	writes = simdisk_count(disk, SIMDISK_WRITE);
+	ck_assert_int_eq(engine_selftest_overwrite(engine, &report), -EROFS);
+	ck_assert_int_eq(engine_selftest_map(engine, &check), 0);
+	ck_assert_uint_eq(check.damaged_pages, 0);
+	ck_assert_uint_eq(simdisk_count(disk, SIMDISK_WRITE), writes);
+	close_engine();
+	options.read_only = false;
+}
+END_TEST
+
 /* --- connections --- */
 
 START_TEST(what_a_connection_holds_ends_with_it)
@@ -528,6 +629,10 @@ int main(void)
 	tcase_add_test(tcase, an_unwatched_job_is_left_alone);
 	tcase_add_test(tcase, barriers_and_their_lead);
 	tcase_add_test(tcase, the_sweeps_methods_reach_the_map);
+	tcase_add_test(tcase, the_medium_is_tested_where_no_job_lies);
+	tcase_add_test(tcase, a_rotted_page_of_the_map_is_found_while_it_is_in_use);
+	tcase_add_test(tcase, several_test_at_once_while_blocks_are_written_and_freed);
+	tcase_add_test(tcase, a_volume_that_is_read_only_is_not_written_to);
 	tcase_add_test(tcase, what_a_connection_holds_ends_with_it);
 	tcase_add_test(tcase, a_thousand_connections_are_served);
 	tcase_add_test(tcase, watches_of_one_connection_are_limited);

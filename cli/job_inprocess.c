@@ -4,7 +4,7 @@
 #include "blockdev/medium.h"
 #include "cli/cli.h"
 #include "cli/inprocess_session.h"
-#include "cli/job_receipt.h"
+#include "cli/receipt_print.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -91,8 +91,9 @@ static int print_receipts(struct work *work, const struct engine_info *info, uin
 		receipt->volume_uuid = info->uuid;
 		receipt->medium = work->medium;
 		receipt->backlog_blocks = owed_blocks;
+		receipt->wall_s = clock_wall_s();
 		all &= receipt->retired;
-		job_receipt_print(receipt, work->job->json);
+		receipt_print(receipt, work->job->json);
 	}
 	return all ? CLI_YES : CLI_NO;
 }

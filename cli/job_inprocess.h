@@ -5,7 +5,7 @@
 #ifndef SPOOLGUARD_CLI_JOB_INPROCESS_H
 #define SPOOLGUARD_CLI_JOB_INPROCESS_H
 
-#include "cli/job_list.h"
+#include "attached/job_list.h"
 #include <stdbool.h>
 
 struct job_inprocess {

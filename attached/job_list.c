@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/job_list.h"
+#include "attached/job_list.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,20 +7,56 @@
 
 void job_list_done(struct job_list *list)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		free(list->entries[i].id);
+	for (size_t i = 0; i < list->count; i++)
 		free(list->entries[i].path);
-	}
+	for (size_t i = 0; i < list->jobs; i++)
+		free(list->ids[i]);
 	free(list->entries);
+	free(list->ids);
 	json_object_put(list->numbers);
 	*list = (struct job_list){.entries = NULL};
 }
 
-/* The number of the job with that id; a new one if it is new. */
-static int find_job(struct job_list *list, const char *id, size_t *ret_job)
+/* Room for one more: doubled when the count is a power of two. */
+static int make_room(void **array, size_t count, size_t element_bytes)
+{
+	void *grown;
+
+	if ((count & (count - 1)) != 0)
+		return 0;
+	grown = realloc(*array, (count ? 2 * count : 1) * element_bytes);
+	if (!grown)
+		return -ENOMEM;
+	*array = grown;
+	return 0;
+}
+
+static int new_job(struct job_list *list, const char *id, size_t *ret_job)
+{
+	struct json_object *number = json_object_new_uint64(list->jobs);
+	void *ids = list->ids;
+	char *copy = NULL;
+	int r = number ? make_room(&ids, list->jobs, sizeof(list->ids[0])) : -ENOMEM;
+
+	list->ids = ids;
+	if (r >= 0)
+		copy = strdup(id);
+	if (!copy || json_object_object_add(list->numbers, id, number) < 0) {
+		free(copy);
+		json_object_put(number);
+		return -ENOMEM;
+	}
+	list->ids[list->jobs] = copy;
+	*ret_job = list->jobs++;
+	return 0;
+}
+
+int job_list_add_job(struct job_list *list, const char *id, size_t *ret_job)
 {
 	struct json_object *number;
 
+	if (id[0] == '\0' || strlen(id) > JOB_ID_BYTES_MAX)
+		return -EINVAL;
 	if (!list->numbers)
 		list->numbers = json_object_new_object();
 	if (!list->numbers)
@@ -29,39 +65,29 @@ static int find_job(struct job_list *list, const char *id, size_t *ret_job)
 		*ret_job = (size_t)json_object_get_uint64(number);
 		return 0;
 	}
-	number = json_object_new_uint64(list->jobs);
-	if (!number)
-		return -ENOMEM;
-	if (json_object_object_add(list->numbers, id, number) < 0) {
-		json_object_put(number);
-		return -ENOMEM;
-	}
-	*ret_job = list->jobs++;
-	return 0;
+	return list->jobs >= JOB_LIST_FILES_MAX ? -E2BIG : new_job(list, id, ret_job);
 }
 
 int job_list_add(struct job_list *list, const char *id, const char *path)
 {
-	struct job_entry entry;
-	void *grown;
+	struct job_entry entry = {.id = NULL};
+	void *entries = list->entries;
+	int r;
 
-	if (id[0] == '\0' || strlen(id) > JOB_ID_BYTES_MAX || path[0] == '\0')
+	if (path[0] == '\0')
 		return -EINVAL;
 	if (list->count >= JOB_LIST_FILES_MAX)
 		return -E2BIG;
-	if ((list->count & (list->count - 1)) == 0) {
-		grown = realloc(list->entries,
-			(list->count ? 2 * list->count : 1) * sizeof(list->entries[0]));
-		if (!grown)
-			return -ENOMEM;
-		list->entries = grown;
-	}
-	entry = (struct job_entry){.id = strdup(id), .path = strdup(path)};
-	if (!entry.id || !entry.path || find_job(list, id, &entry.job) < 0) {
-		free(entry.id);
-		free(entry.path);
+	r = make_room(&entries, list->count, sizeof(list->entries[0]));
+	list->entries = entries;
+	if (r >= 0)
+		r = job_list_add_job(list, id, &entry.job);
+	if (r < 0)
+		return r;
+	entry.id = list->ids[entry.job];
+	entry.path = strdup(path);
+	if (!entry.path)
 		return -ENOMEM;
-	}
 	list->entries[list->count++] = entry;
 	return 0;
 }

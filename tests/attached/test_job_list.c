@@ -5,7 +5,7 @@
  * Goal: lines of one job need not adjoin, a path may hold anything but a newline, and a line
  * that is none is named by its number.  Method: files made by the test.
  */
-#include "cli/job_list.h"
+#include "attached/job_list.h"
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>

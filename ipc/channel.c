@@ -128,10 +128,8 @@ int channel_listen(const char *path, int *ret_fd)
 	return 0;
 }
 
-int channel_send(struct channel *channel, const char *text)
+static int send_all(struct channel *channel, const char *text, size_t bytes)
 {
-	size_t bytes = strlen(text) + 1; /* the NUL ends the message */
-
 	while (bytes > 0) {
 		ssize_t n = send(channel->fd, text, bytes, MSG_NOSIGNAL);
 
@@ -143,6 +141,41 @@ int channel_send(struct channel *channel, const char *text)
 		bytes -= (size_t)n;
 	}
 	return 0;
+}
+
+int channel_send(struct channel *channel, const char *text)
+{
+	return send_all(channel, text, strlen(text) + 1); /* the NUL ends the message */
+}
+
+int channel_send_with_fd(struct channel *channel, const char *text, int fd)
+{
+	size_t bytes = strlen(text) + 1;
+	struct iovec vector = {(void *)(uintptr_t)text, bytes};
+	union {
+		struct cmsghdr header; /* for its alignment */
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.bytes = {0}};
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	ssize_t n;
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	do
+		n = sendmsg(channel->fd, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EPIPE ? -ECONNRESET : -errno;
+	/* The descriptor went with the first byte. */
+	return send_all(channel, text + n, bytes - (size_t)n);
 }
 
 /* Room for at least one byte more behind end. */
@@ -267,4 +300,31 @@ int channel_call(struct channel *channel, const char *method, struct json_object
 	if (r < 0)
 		return r;
 	return ret_answer->error ? -EREMOTEIO : 0;
+}
+
+int channel_call_more(struct channel *channel, const char *method, struct json_object *parameters,
+	int fd, bool (*each)(void *context, struct json_object *parameters), void *context,
+	struct message *ret_answer)
+{
+	_cleanup_free_ char *text = NULL;
+	bool stop;
+	int r;
+
+	r = message_encode_call_more(method, parameters, &text);
+	if (r >= 0)
+		r = fd < 0 ? channel_send(channel, text) : channel_send_with_fd(channel, text, fd);
+	for (;;) {
+		if (r >= 0)
+			r = channel_receive(channel, -1, ret_answer);
+		if (r < 0)
+			return r;
+		if (ret_answer->error)
+			return -EREMOTEIO;
+		if (!ret_answer->continues)
+			return 0;
+		stop = each(context, ret_answer->parameters);
+		message_done(ret_answer);
+		if (stop)
+			return -ECANCELED;
+	}
 }

@@ -29,6 +29,11 @@ must_check int channel_connect(const char *path, struct channel **ret_channel);
 must_check int channel_listen(const char *path, int *ret_fd);
 
 must_check int channel_send(struct channel *channel, const char *text);
+/*
+ * With a descriptor beside it (SCM_RIGHTS), which stays the caller's.  -EPERM: the peer takes none
+ * from us, or not yet; a server gives leave when it knows us, so something has to be called first.
+ */
+must_check int channel_send_with_fd(struct channel *channel, const char *text, int fd);
 /* timeout_ms < 0: for ever; -ETIMEDOUT. */
 must_check int channel_receive(
 	struct channel *channel, int timeout_ms, struct message *ret_message);
@@ -40,5 +45,15 @@ must_check int channel_peer(
  * in. */
 must_check int channel_call(struct channel *channel, const char *method,
 	struct json_object *parameters, struct message *ret_answer);
+
+/*
+ * A call that is answered many times: each answer that announces another goes to each(), whose true
+ * ends it (-ECANCELED: the channel is of no use then but to be freed).  fd: sent along, or -1.  The
+ * last answer is *ret_answer, as with channel_call().
+ */
+must_check int channel_call_more(struct channel *channel, const char *method,
+	struct json_object *parameters, int fd,
+	bool (*each)(void *context, struct json_object *parameters), void *context,
+	struct message *ret_answer);
 
 #endif

@@ -46,6 +46,7 @@ static int take_fields(struct message *message)
 	if (message->method && message->error)
 		return -EBADMSG;
 	message->more = is_flag(message->object, "more");
+	message->oneway = is_flag(message->object, "oneway");
 	message->continues = is_flag(message->object, "continues");
 	if (!json_object_object_get_ex(message->object, "parameters", &message->parameters)) {
 		message->parameters = json_object_new_object();
@@ -80,8 +81,10 @@ int message_decode(const char *text, size_t bytes, struct message *ret_message)
 	return 0;
 }
 
-static int encode(
-	const char *key, const char *name, struct json_object *parameters, char **ret_text)
+/* name: of the method or the error; flag: a member that is true.  Both with what they belong to, or
+ * NULL. */
+static int encode(const char *key, const char *name, const char *flag,
+	struct json_object *parameters, char **ret_text)
 {
 	struct json_object *object = json_object_new_object();
 	const char *text;
@@ -94,6 +97,8 @@ static int encode(
 		json_object_object_add(object, key, json_object_new_string(name));
 	json_object_object_add(
 		object, "parameters", parameters ? parameters : json_object_new_object());
+	if (flag)
+		json_object_object_add(object, flag, json_object_new_boolean(true));
 	text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
 	*ret_text = text ? strdup(text) : NULL;
 	json_object_put(object);
@@ -102,17 +107,27 @@ static int encode(
 
 int message_encode_call(const char *method, struct json_object *parameters, char **ret_text)
 {
-	return encode("method", method, parameters, ret_text);
+	return encode("method", method, NULL, parameters, ret_text);
+}
+
+int message_encode_call_more(const char *method, struct json_object *parameters, char **ret_text)
+{
+	return encode("method", method, "more", parameters, ret_text);
 }
 
 int message_encode_reply(struct json_object *parameters, char **ret_text)
 {
-	return encode(NULL, NULL, parameters, ret_text);
+	return encode(NULL, NULL, NULL, parameters, ret_text);
+}
+
+int message_encode_reply_continues(struct json_object *parameters, char **ret_text)
+{
+	return encode(NULL, NULL, "continues", parameters, ret_text);
 }
 
 int message_encode_error(const char *error, struct json_object *parameters, char **ret_text)
 {
-	return encode("error", error, parameters, ret_text);
+	return encode("error", error, NULL, parameters, ret_text);
 }
 
 bool message_get_u64(struct json_object *parameters, const char *key, uint64_t *ret_value)

@@ -26,6 +26,7 @@ struct message {
 	const char *error;		/* error, else NULL */
 	struct json_object *parameters; /* never NULL after a decode */
 	bool more;
+	bool oneway; /* call: nobody wants an answer */
 	bool continues;
 };
 
@@ -35,7 +36,10 @@ must_check int message_decode(const char *text, size_t bytes, struct message *re
 /* Take parameters (NULL: none); give a text to free().  -ENOMEM. */
 must_check int message_encode_call(
 	const char *method, struct json_object *parameters, char **ret_text);
+must_check int message_encode_call_more(
+	const char *method, struct json_object *parameters, char **ret_text);
 must_check int message_encode_reply(struct json_object *parameters, char **ret_text);
+must_check int message_encode_reply_continues(struct json_object *parameters, char **ret_text);
 must_check int message_encode_error(
 	const char *error, struct json_object *parameters, char **ret_text);
 

@@ -65,7 +65,10 @@ START_TEST(flags_are_true_only_when_they_are_true)
 
 	ck_assert_int_eq(decode("{\"method\":\"a\",\"more\":true,\"continues\":1}", &message), 0);
 	ck_assert(message.more);
-	ck_assert(!message.continues);
+	ck_assert(!message.continues && !message.oneway);
+	message_done(&message);
+	ck_assert_int_eq(decode("{\"method\":\"a\",\"oneway\":true}", &message), 0);
+	ck_assert(message.oneway && !message.more);
 	message_done(&message);
 }
 END_TEST
@@ -96,6 +99,12 @@ START_TEST(what_is_encoded_decodes_to_the_same)
 
 	ck_assert_int_eq(message_encode_reply(NULL, &text), 0);
 	ck_assert_str_eq(text, "{\"parameters\":{}}");
+	free(text);
+	ck_assert_int_eq(message_encode_reply_continues(NULL, &text), 0);
+	ck_assert_str_eq(text, "{\"parameters\":{},\"continues\":true}");
+	free(text);
+	ck_assert_int_eq(message_encode_call_more("a.B", NULL, &text), 0);
+	ck_assert_str_eq(text, "{\"method\":\"a.B\",\"parameters\":{},\"more\":true}");
 	free(text);
 }
 END_TEST

@@ -67,8 +67,9 @@ void retire_session_close(struct retire_session *session);
 DEFINE_CLEANUP(struct retire_session *, retire_session_close)
 
 /*
- * Returns 0 when every job has its receipt, whatever that says.  -errno: the volume could
- * not be asked any more, and no receipt can be made; some files may be gone.
+ * Returns 0 when every job has its receipt, whatever that says (all of them that it is not retired,
+ * if the barrier failed: then the session is to be opened anew).  -errno: the volume could not be
+ * asked any more while it worked on files, and there is no receipt; some files may be gone.
  */
 must_check int retire_session_run(struct retire_session *session, const struct job_list *jobs,
 	const struct retire_options *options, struct retire_result *ret_result,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PREFIX "io.spoolguard.volume."
 
@@ -40,6 +41,11 @@ void client_free(struct client *client)
 		return;
 	channel_free(client->channel);
 	free(client);
+}
+
+void client_cancel(struct client *client)
+{
+	(void)shutdown(channel_fd(client->channel), SHUT_RDWR);
 }
 
 /* Takes in.  On success *ret_answer is to be message_done(). */

@@ -19,6 +19,8 @@ struct client;
 must_check int client_connect(const char *uuid, struct client **ret_client);
 void client_free(struct client *client);
 DEFINE_CLEANUP(struct client *, client_free)
+/* From another thread: the call that waits, and every later one, fails (-ECONNRESET). */
+void client_cancel(struct client *client);
 
 must_check int client_serve(struct client *client);
 /* Gives an object to json_object_put(). */

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cups_server_hold.c - queues: intake held and released, and the reason on their displays
+ *
+ *   idle      --Pause-Printer, message with the mark-->  held
+ *   printing  --jobs behind it held for a time------->  printing, then idle
+ *   stopped, without the mark: somebody else's, never touched
+ *   held      --Resume-Printer------------------------>  idle
+ */
+#include "pipeline/cups_server.h"
+#include "pipeline/cups_server_impl.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define QUEUES_MAX	   4096u
+#define QUEUE_REASONS_MAX  64u /* as many as cupsd keeps */
+#define HOLD_MESSAGE_BYTES (sizeof(CUPS_HOLD_MARK) + CUPS_HOLD_REASON_BYTES)
+
+struct queue {
+	char name[CUPS_QUEUE_BYTES];
+	ipp_pstate_t state;
+	bool is_marked;	   /* stopped, and its message is ours */
+	bool is_temporary; /* made for the moment; cupsd removes it by itself */
+	char message[HOLD_MESSAGE_BYTES];
+	char (*reasons)[CUPS_KEYWORD_BYTES * 4];
+	size_t reason_count;
+};
+
+struct queue_list {
+	struct queue *queues;
+	size_t count;
+	struct queue queue; /* being read */
+	int error;
+};
+
+static void queue_list_done(struct queue_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->queues[i].reasons);
+	free(list->queues);
+	free(list->queue.reasons);
+	*list = (struct queue_list){0};
+}
+
+/* --- the queues of a cupsd --- */
+
+static void take_reasons(ipp_attribute_t *attribute, struct queue_list *list)
+{
+	struct queue *queue = &list->queue;
+	int count = ippGetCount(attribute);
+
+	if (queue->reasons || count <= 0 || (size_t)count > QUEUE_REASONS_MAX)
+		return;
+	queue->reasons = calloc((size_t)count, sizeof(*queue->reasons));
+	if (!queue->reasons) {
+		list->error = -ENOMEM;
+		return;
+	}
+	for (int i = 0; i < count; i++)
+		cups_server_text(attribute, i, queue->reasons[i], sizeof(queue->reasons[i]));
+	queue->reason_count = (size_t)count;
+}
+
+static void take(void *context, const char *name, ipp_attribute_t *attribute)
+{
+	struct queue_list *list = context;
+	struct queue *queue = &list->queue;
+
+	if (strcmp(name, "printer-name") == 0)
+		snprintf(queue->name, sizeof(queue->name), "%s",
+			ippGetString(attribute, 0, NULL) ? ippGetString(attribute, 0, NULL) : "");
+	else if (strcmp(name, "printer-state") == 0)
+		queue->state = (ipp_pstate_t)cups_server_integer(attribute, 0);
+	else if (strcmp(name, "printer-is-temporary") == 0)
+		queue->is_temporary = cups_server_integer(attribute, 0) == 1;
+	else if (strcmp(name, "printer-state-message") == 0)
+		cups_server_text(attribute, 0, queue->message, sizeof(queue->message));
+	else if (strcmp(name, "printer-state-reasons") == 0)
+		take_reasons(attribute, list);
+}
+
+static int end(void *context)
+{
+	struct queue_list *list = context;
+	struct queue *queues;
+
+	if (list->error < 0)
+		return list->error;
+	if (!list->queue.name[0] || list->queue.state < IPP_PSTATE_IDLE ||
+		list->queue.state > IPP_PSTATE_STOPPED || list->count >= QUEUES_MAX)
+		return -EPROTO;
+	queues = realloc(list->queues, (list->count + 1) * sizeof(*queues));
+	if (!queues)
+		return -ENOMEM;
+	list->queue.is_marked =
+		list->queue.state == IPP_PSTATE_STOPPED &&
+		strncmp(list->queue.message, CUPS_HOLD_MARK, strlen(CUPS_HOLD_MARK)) == 0;
+	queues[list->count++] = list->queue;
+	list->queues = queues;
+	list->queue = (struct queue){0};
+	return 0;
+}
+
+static int list_queues(
+	struct cups_server *server, struct queue_list *ret_list, struct problem *reterr_problem)
+{
+	static const char *const wanted[] = {"printer-name", "printer-state",
+		"printer-state-message", "printer-state-reasons", "printer-is-temporary"};
+	_cleanup_ipp_ ipp_t *answer = NULL;
+	ipp_t *request = ippNewRequest(IPP_OP_CUPS_GET_PRINTERS);
+	struct queue_list list = {0};
+	struct cups_groups groups = {IPP_TAG_PRINTER, take, end, &list};
+	int r;
+
+	cups_server_want(request, wanted, ARRAY_SIZE(wanted));
+	r = cups_server_ask(server, request, CUPS_REPEAT, NULL, 0, &answer, reterr_problem);
+	if (r == -ESRCH) { /* there are none at all */
+		*ret_list = list;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	r = cups_server_each_group(answer, &groups);
+	if (r < 0) {
+		queue_list_done(&list);
+		return r == -EPROTO ? cups_server_nonsense(server, reterr_problem)
+				    : problem_set(reterr_problem, r, "out of memory");
+	}
+	*ret_list = list;
+	return 0;
+}
+
+/* --- held and released --- */
+
+/* A queue that was removed since we asked is no failure. */
+static int order(struct cups_server *server, ipp_t *request, struct problem *reterr_problem)
+{
+	int r = cups_server_ask(server, request, CUPS_REPEAT, NULL, 0, NULL, reterr_problem);
+
+	return r == -ESRCH ? 0 : r;
+}
+
+static int pause_queue(struct cups_server *server, const struct queue *queue, const char *message,
+	struct problem *reterr_problem)
+{
+	ipp_t *request = cups_server_queue_request(IPP_OP_PAUSE_PRINTER, queue->name);
+
+	if (request)
+		ippAddString(request, IPP_TAG_OPERATION, IPP_TAG_TEXT, "printer-state-message",
+			NULL, message);
+	return order(server, request, reterr_problem);
+}
+
+/* A time of day in UTC, as cupsd reads it: it releases the job then, also if we are no more. */
+static ipp_t *hold_for_a_while(int id)
+{
+	ipp_t *request = cups_server_job_request(IPP_OP_HOLD_JOB, id);
+	time_t until = time(NULL) + CUPS_HOLD_GRACE_S;
+	char text[16];
+	struct tm tm;
+
+	if (!request)
+		return NULL;
+	gmtime_r(&until, &tm);
+	strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	ippAddString(request, IPP_TAG_OPERATION, IPP_TAG_NAME, "job-hold-until", NULL, text);
+	return request;
+}
+
+/* Whatever waits would be printed as soon as a printing queue has finished its job. */
+static int hold_pending_jobs(struct cups_server *server, struct problem *reterr_problem)
+{
+	struct cups_job_list list = {0};
+	int r = cups_server_list_jobs(server, CUPS_JOBS_WAITING, &list, reterr_problem);
+
+	for (size_t i = 0; i < list.count && r >= 0; i++) {
+		if (list.jobs[i].state == CUPS_JOB_PENDING)
+			r = order(server, hold_for_a_while(list.jobs[i].id), reterr_problem);
+		if (r == -EREMOTEIO) /* it has begun meanwhile */
+			r = 0;
+	}
+	cups_job_list_done(&list);
+	return r;
+}
+
+static void make_message(const char *reason, char message[static HOLD_MESSAGE_BYTES])
+{
+	snprintf(message, HOLD_MESSAGE_BYTES, CUPS_HOLD_MARK "%s", reason);
+	for (char *at = message; *at; at++) {
+		if (iscntrl((unsigned char)*at))
+			*at = ' ';
+	}
+}
+
+/* Also one that is held already, if people are to read another reason. */
+static bool is_to_be_paused(const struct queue *queue, const char *message, bool interrupt)
+{
+	if (queue->state == IPP_PSTATE_STOPPED)
+		return queue->is_marked && strcmp(queue->message, message) != 0;
+	return queue->state == IPP_PSTATE_IDLE || interrupt;
+}
+
+static void count_queue(const struct queue *queue, struct cups_hold *hold)
+{
+	hold->queue_count++;
+	if (queue->is_marked)
+		hold->is_held++;
+	else if (queue->state == IPP_PSTATE_STOPPED)
+		hold->is_stopped++;
+	else if (queue->state == IPP_PSTATE_PROCESSING)
+		hold->is_printing++;
+}
+
+static int pause_queues(struct cups_server *server, const struct queue_list *list,
+	const char *message, bool interrupt, struct problem *reterr_problem)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < list->count && r >= 0; i++) {
+		if (is_to_be_paused(&list->queues[i], message, interrupt))
+			r = pause_queue(server, &list->queues[i], message, reterr_problem);
+	}
+	return r;
+}
+
+int cups_server_hold_new_jobs(struct cups_server *server, const char *reason, bool interrupt,
+	struct cups_hold *ret_hold, struct problem *reterr_problem)
+{
+	char message[HOLD_MESSAGE_BYTES];
+	struct queue_list list;
+	int r = list_queues(server, &list, reterr_problem);
+	bool printing = false;
+
+	if (r < 0)
+		return r;
+	make_message(reason, message);
+	for (size_t i = 0; i < list.count; i++)
+		printing = printing || list.queues[i].state == IPP_PSTATE_PROCESSING;
+	r = pause_queues(server, &list, message, interrupt, reterr_problem);
+	queue_list_done(&list);
+	if (r >= 0 && printing && !interrupt)
+		r = hold_pending_jobs(server, reterr_problem);
+	return r < 0 ? r : cups_server_get_hold(server, ret_hold, reterr_problem);
+}
+
+int cups_server_release_new_jobs(
+	struct cups_server *server, struct cups_hold *ret_hold, struct problem *reterr_problem)
+{
+	struct queue_list list;
+	int r = list_queues(server, &list, reterr_problem);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.count && r >= 0; i++) {
+		if (list.queues[i].is_marked)
+			r = order(server,
+				cups_server_queue_request(
+					IPP_OP_RESUME_PRINTER, list.queues[i].name),
+				reterr_problem);
+	}
+	queue_list_done(&list);
+	return r < 0 ? r : cups_server_get_hold(server, ret_hold, reterr_problem);
+}
+
+int cups_server_get_hold(
+	struct cups_server *server, struct cups_hold *ret_hold, struct problem *reterr_problem)
+{
+	struct cups_hold hold = {0};
+	struct queue_list list;
+	int r = list_queues(server, &list, reterr_problem);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.count; i++)
+		count_queue(&list.queues[i], &hold);
+	queue_list_done(&list);
+	*ret_hold = hold;
+	return 0;
+}
+
+/* --- the reason --- */
+
+static bool is_ours(const char *keyword)
+{
+	return strncmp(keyword, CUPS_REASON_PREFIX, strlen(CUPS_REASON_PREFIX)) == 0;
+}
+
+static bool ends_with(const char *text, const char *end_text)
+{
+	size_t length = strlen(text), end_length = strlen(end_text);
+
+	return length > end_length && strcmp(text + length - end_length, end_text) == 0;
+}
+
+static bool is_keyword(const char *keyword)
+{
+	if (!is_ours(keyword) || strlen(keyword) >= CUPS_KEYWORD_BYTES)
+		return false;
+	for (const char *at = keyword; *at; at++) {
+		if (!islower((unsigned char)*at) && *at != '-' && *at != '.')
+			return false;
+	}
+	return ends_with(keyword, "-report") || ends_with(keyword, "-warning") ||
+	       ends_with(keyword, "-error");
+}
+
+/* What it should have: all the reasons of others, and ours.  True if that is a change. */
+static bool wanted_reasons(const struct queue *queue, const char *keyword,
+	const char *ret_reasons[static QUEUE_REASONS_MAX + 1], size_t *ret_count)
+{
+	bool has = false, has_other = false;
+
+	*ret_count = 0;
+	for (size_t i = 0; i < queue->reason_count; i++) {
+		const char *reason = queue->reasons[i];
+
+		if (keyword && strcmp(reason, keyword) == 0)
+			has = true;
+		else if (is_ours(reason))
+			has_other = true;
+		else if (strcmp(reason, "none") != 0)
+			ret_reasons[(*ret_count)++] = reason;
+	}
+	if (keyword)
+		ret_reasons[(*ret_count)++] = keyword;
+	if (*ret_count == 0)
+		ret_reasons[(*ret_count)++] = "none";
+	return has_other || has != (keyword != NULL);
+}
+
+static int set_reason(struct cups_server *server, const struct queue *queue, const char *keyword,
+	struct problem *reterr_problem)
+{
+	const char *reasons[QUEUE_REASONS_MAX + 1];
+	ipp_t *request;
+	size_t count;
+
+	if (queue->is_temporary || queue->reason_count >= QUEUE_REASONS_MAX ||
+		!wanted_reasons(queue, keyword, reasons, &count))
+		return 0;
+	request = cups_server_queue_request(IPP_OP_CUPS_ADD_MODIFY_PRINTER, queue->name);
+	if (request)
+		ippAddStrings(request, IPP_TAG_PRINTER, IPP_TAG_KEYWORD, "printer-state-reasons",
+			(int)count, NULL, reasons);
+	return cups_server_ask(server, request, CUPS_REPEAT, NULL, 0, NULL, reterr_problem);
+}
+
+int cups_server_set_reason(
+	struct cups_server *server, const char *keyword, struct problem *reterr_problem)
+{
+	struct queue_list list;
+	int r;
+
+	if (keyword && !is_keyword(keyword))
+		return problem_set(reterr_problem, -EINVAL,
+			"%s is no printer-state-reason of ours; it begins with " CUPS_REASON_PREFIX
+			" and ends in -report, -warning or -error",
+			keyword);
+	r = list_queues(server, &list, reterr_problem);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.count && r >= 0; i++)
+		r = set_reason(server, &list.queues[i], keyword, reterr_problem);
+	queue_list_done(&list);
+	return r;
+}

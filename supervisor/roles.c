@@ -73,7 +73,7 @@ void roles_read(const struct config *config,
 	for (enum config_role role = 0; role < CONFIG_ROLES; role++) {
 		for (size_t i = 0; i < config->group_counts[role]; i++) {
 			const char *name = config->groups[role][i];
-			gid_t gid;
+			gid_t gid = 0;
 
 			if (find_group(name, &gid) < 0) {
 				if (complain)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spoolguardd_main.c - the service, and the process that mounts for it
+ *
+ * It stays in the foreground, also without --foreground: systemd and every other supervisor of
+ * processes want it so, and a shell has "&" and nohup.  The option is taken, so that a unit can
+ * say what it means.  What it has to say goes to stderr: one line of JSON for each event.
+ *
+ * Exit codes: 0 it was asked to end, 1 it could not run, 2 usage.
+ */
+#include "supervisor/config.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum what { RUN, MOUNT, PRINT_KEYS, PRINT_VERSION, PRINT_HELP };
+
+struct arguments {
+	const char *config;
+	enum what what;
+	int listen_fd; /* of the mounter: made by who started it; -1 */
+};
+
+static const char usage[] =
+	"usage: spoolguardd [--config FILE] [--foreground]\n"
+	"       spoolguardd --mounter [--config FILE] [--foreground]\n\n"
+	"The service that retires print jobs on encrypted spools, opens its volumes and keeps\n"
+	"them open.  It stays in the foreground and writes one line for each event to stderr.\n\n"
+	"  --config FILE          default: " CONFIG_PATH_DEFAULT "\n"
+	"  --foreground           what it does anyway\n"
+	"  --mounter              not the service, but the process that mounts for it\n"
+	"  --print-config-keys    every key: section, key, default and what it is for, with tabs\n"
+	"                         between them\n"
+	"  --version, --help\n\n"
+	"SIGHUP: read the configuration again.  SIGTERM: end; the volumes stay attached.\n";
+
+static int usage_error(const char *option)
+{
+	fprintf(stderr,
+		"spoolguardd: \"%s\" is not an option of it, or lacks its value; see --help\n",
+		option);
+	return 2;
+}
+
+static int parse(int argc, char **argv, struct arguments *arguments)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"mounter", no_argument, NULL, 'm'},
+		{"listen-fd", required_argument, NULL, 'l'},
+		{"print-config-keys", no_argument, NULL, 'k'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	*arguments = (struct arguments){.config = CONFIG_PATH_DEFAULT, .listen_fd = -1};
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			arguments->config = optarg;
+			break;
+		case 'f':
+			break;
+		case 'm':
+			arguments->what = MOUNT;
+			break;
+		case 'l':
+			arguments->listen_fd = atoi(optarg);
+			break;
+		case 'k':
+			arguments->what = PRINT_KEYS;
+			break;
+		case 'V':
+			arguments->what = PRINT_VERSION;
+			break;
+		case 'h':
+			arguments->what = PRINT_HELP;
+			break;
+		default:
+			return usage_error(argv[optind - 1]);
+		}
+	}
+	return optind < argc ? usage_error(argv[optind]) : 0;
+}
+
+static void print_keys(void)
+{
+	size_t count;
+	const struct config_key *keys = config_keys(&count);
+
+	for (size_t i = 0; i < count; i++)
+		printf("%s\t%s\t%s\t%s\n", keys[i].section, keys[i].key,
+			keys[i].default_value ? keys[i].default_value : "", keys[i].summary);
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments;
+	int r;
+
+	r = parse(argc, argv, &arguments);
+	if (r != 0)
+		return r;
+	switch (arguments.what) {
+	case PRINT_KEYS:
+		print_keys();
+		return EXIT_SUCCESS;
+	case PRINT_VERSION:
+		printf("spoolguardd %s\n", SPOOLGUARD_VERSION);
+		return EXIT_SUCCESS;
+	case PRINT_HELP:
+		fputs(usage, stdout);
+		return EXIT_SUCCESS;
+	case MOUNT:
+	case RUN:
+		break;
+	}
+	fprintf(stderr, "spoolguardd: this part is not built yet\n");
+	return EXIT_FAILURE;
+}

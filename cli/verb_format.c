@@ -2,14 +2,10 @@
 /*
  * verb_format.c - "spoolguard format": a medium becomes an encrypted spool
  */
+#include "attached/make_spool.h"
 #include "base/bytes.h"
-#include "blockdev/ext4_fingerprint.h"
 #include "blockdev/guard.h"
 #include "cli/cli.h"
-#include "overwrite/sanitizing.h"
-#include "spool/ext4_make.h"
-#include "volume/engine.h"
-#include "volume/format.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -124,43 +120,6 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 	return 0;
 }
 
-/* An ext4 on the fresh volume, through the map: what it writes over is erased first. */
-static int make_filesystem(
-	const char *path, const struct secret *volume_key, struct problem *reterr_problem)
-{
-	const struct engine_options options = {.verify = VERIFY_FULL, .volume_key = volume_key};
-	_cleanup_(blockdev_closep) struct blockdev *bd = NULL;
-	_cleanup_(eraser_freep) struct eraser *eraser = NULL;
-	uint8_t fingerprint[RESIDUE_FINGERPRINT_BYTES], block[BLOCK_BYTES];
-	struct engine_info info;
-	struct engine *engine;
-	int r, closed;
-
-	r = engine_open(path, &options, NULL, &engine, reterr_problem);
-	if (r < 0)
-		return r;
-	engine_get_info(engine, &info);
-	r = eraser_new(engine_residue(engine), info.scheme, VERIFY_FULL, &eraser);
-	if (r >= 0)
-		r = sanitizing_new(engine_residue(engine), eraser, &bd);
-	if (r >= 0)
-		r = ext4_make(bd, "spool", reterr_problem);
-	if (r >= 0)
-		r = blockdev_read(bd, (struct extent){0, 1}, block, BLOCK_BYTES);
-	if (r >= 0 && !ext4_fingerprint(block, fingerprint))
-		r = problem_set(reterr_problem, -EIO,
-			"%s: the new file system does not read back; the medium is faulty", path);
-	if (r >= 0) {
-		residue_set_fingerprint(engine_residue(engine), fingerprint);
-		r = residue_set_filesystem_expected(engine_residue(engine), true);
-	}
-	bd = blockdev_close(bd);
-	eraser_free(eraser);
-	eraser = NULL;
-	closed = engine_close(engine);
-	return r < 0 ? r : closed;
-}
-
 static void print(const struct arguments *arguments, const struct volume_format_report *report)
 {
 	char medium[32], data[32], most[32], owed[32];
@@ -214,7 +173,7 @@ static int check_path(
 
 static int run(int argc, char **argv)
 {
-	_cleanup_secret_ struct secret *passphrase = NULL, *volume_key = NULL;
+	_cleanup_secret_ struct secret *passphrase = NULL;
 	struct guard_report checked;
 	struct volume_format_report report;
 	struct problem problem = {""};
@@ -226,17 +185,14 @@ static int run(int argc, char **argv)
 		return r;
 	r = check_path(&arguments, &checked, &problem);
 	arguments.options.checked = &checked;
-	arguments.options.ret_volume_key = &volume_key;
 	if (r >= 0)
 		r = profile_set(arguments.options.profile, &problem);
 	if (r >= 0)
 		r = cli_read_passphrase(
 			arguments.passphrase_file, "New passphrase", true, &passphrase, &problem);
 	if (r >= 0)
-		r = volume_format(
-			arguments.path, &arguments.options, passphrase, &report, &problem);
-	if (r >= 0 && !arguments.no_filesystem)
-		r = make_filesystem(arguments.path, volume_key, &problem);
+		r = make_spool(arguments.path, &arguments.options, !arguments.no_filesystem,
+			passphrase, &report, &problem);
 	if (r < 0)
 		return cli_fail(&problem, r);
 	print(&arguments, &report);

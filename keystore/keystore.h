@@ -150,6 +150,14 @@ must_check int keystore_remove(struct keystore *keystore, int slot, const struct
 	bool force, struct problem *reterr_problem);
 
 /*
+ * Keys die first: every key slot, of whatever kind, is destroyed, and its area read back from the
+ * medium: -EIO if a sector of it still reads as before.  Nobody can open the volume again, but by
+ * a header backup.  Again after a crash: the rest.
+ */
+must_check int keystore_destroy(
+	struct keystore *keystore, unsigned int *ret_slots, struct problem *reterr_problem);
+
+/*
  * A copy of the header in a new file, recorded in the token before it is made.  A file that is
  * there already is replaced only if force, and only if it is a header backup of this volume
  * (-EEXIST).

@@ -2,7 +2,7 @@
 #
 # Spoolguard's build.
 #
-#: make               the programs: build/spoolguard, build/spoolguard-volume
+#: make               the programs: build/spoolguard, build/spoolguard-volume, and their manifest
 #: make deps          installs what is missing (Debian, as root; else says what to do)
 #: make check         format, arrows between folders, licence lines, scripts, cppcheck
 #: make test          check, every unit test (also under sanitizers and valgrind), end to end
@@ -73,7 +73,7 @@ USES_keystore   := blockdev crypto base
 USES_overwrite  := blockdev crypto base
 USES_spool      := overwrite keystore blockdev crypto base
 USES_volume     := overwrite keystore blockdev ipc crypto base
-USES_attached   := volume spool overwrite keystore blockdev ipc crypto base
+USES_attached   := harness volume spool overwrite keystore blockdev ipc crypto base
 USES_harness    := overwrite keystore blockdev crypto base
 USES_pipeline   := ipc base
 USES_supervisor := attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
@@ -97,6 +97,7 @@ PKGS_spool      := ext2fs com_err uuid
 PKGS_volume     := fuse3 libseccomp json-c libcap-ng
 PKGS_attached   := json-c
 PKGS_pipeline   := json-c
+LIBS_harness    := -lm
 # Debian's libcups has no file for pkg-config.
 LIBS_pipeline   := -lcups
 PKGS_supervisor := json-c inih
@@ -158,7 +159,7 @@ SCRIPTS := $(wildcard .ci/run pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh test
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(BUILD)/manifest
 
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -205,6 +206,10 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/libspoolguard.a
 	@mkdir -p $(@D)
 	$(call run,LINK)$(CC) $(CFLAGS_ALL) $(call pkg_cflags_of,pappl) $(LDFLAGS_ALL) -o $@ $< \
 		$(BUILD)/libspoolguard.a $(call pkg_libs,pappl json-c)
+
+# What was built together: the self-tests hold the programs against it.
+$(BUILD)/manifest: $(PROGRAMS)
+	$(call run,SUM )tools/manifest.sh $(VERSION) $@ $^
 
 tests: $(TEST_PROGRAMS)
 
@@ -267,13 +272,17 @@ bench:
 
 bindir := $(DESTDIR)$(PREFIX)/bin
 libexecdir := $(DESTDIR)$(PREFIX)/libexec/spoolguard
+libdir := $(DESTDIR)$(PREFIX)/lib/spoolguard
 docdir := $(DESTDIR)$(PREFIX)/share/doc/spoolguard
+# Every program that is installed: the manifest lists them where they are then.
+INSTALLED := $(bindir)/spoolguard $(libexecdir)/spoolguard-volume
 
 # A build with mutants is known by a symbol, whatever directory it was made in.
 install: $(if $(MUTANTS)$(SAN)$(CROSS),refuse-install,all)
 	@! grep -q mutant_active $(PROGRAMS) || $(MAKE) --no-print-directory refuse-install
 	install -D -m 755 $(BUILD)/spoolguard $(bindir)/spoolguard
 	install -D -m 755 $(BUILD)/spoolguard-volume $(libexecdir)/spoolguard-volume
+	tools/manifest.sh $(VERSION) $(libdir)/manifest $(INSTALLED)
 	install -d $(docdir)
 	install -m 644 LICENSE $(wildcard *.md docs/*.md) $(docdir)
 
@@ -281,9 +290,9 @@ refuse-install:
 	@echo "install: refused: this is a build for tests" >&2; exit 1
 
 uninstall:
-	rm -f $(bindir)/spoolguard $(libexecdir)/spoolguard-volume
+	rm -f $(INSTALLED) $(libdir)/manifest
 	rm -rf $(docdir)
-	-rmdir $(libexecdir)
+	-rmdir $(libexecdir) $(libdir)
 
 sbom: all
 	@tools/sbom.sh $(VERSION) $(PROGRAMS)

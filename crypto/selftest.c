@@ -394,19 +394,44 @@ static bool is_right(const struct test *test)
 	return answer.bytes == bytes && secret_is_equal(answer.at, expected, bytes);
 }
 
+static bool is_used(const struct test *test)
+{
+	return test->run != argon2id || profile_allows_argon2id();
+}
+
+static const struct test *test_at(size_t index)
+{
+	for (const struct test *test = tests; test < tests + ARRAY_SIZE(tests); test++) {
+		if (is_used(test) && index-- == 0)
+			return test;
+	}
+	return NULL;
+}
+
+const char *selftest_name(size_t index)
+{
+	const struct test *test = test_at(index);
+
+	return test ? test->name : NULL;
+}
+
+int selftest_run_at(size_t index, struct selftest_result *ret_result)
+{
+	const struct test *test = test_at(index);
+
+	if (!test)
+		return -ENOENT;
+	*ret_result = (struct selftest_result){test->name, is_right(test), test->detail};
+	return 0;
+}
+
 int selftest_run(struct selftest_result results[static SELFTEST_MAX], size_t *ret_count)
 {
 	size_t count = 0;
 	int r = 0;
 
-	for (const struct test *test = tests; test < tests + ARRAY_SIZE(tests); test++) {
-		bool ok;
-
-		if (test->run == argon2id && !profile_allows_argon2id())
-			continue;
-		ok = is_right(test);
-		results[count++] = (struct selftest_result){test->name, ok, test->detail};
-		if (!ok)
+	while (count < SELFTEST_MAX && selftest_run_at(count, &results[count]) >= 0) {
+		if (!results[count++].ok)
 			r = -EBADMSG;
 	}
 	*ret_count = count;

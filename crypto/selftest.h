@@ -25,6 +25,10 @@ struct selftest_result {
 /* Fills at most SELFTEST_MAX results; returns 0 if all are ok, -EBADMSG if one is not. */
 must_check int selftest_run(struct selftest_result results[static SELFTEST_MAX], size_t *ret_count);
 
+/* One test.  -ENOENT: past the last of the current profile; 0 whatever its result. */
+must_check int selftest_run_at(size_t index, struct selftest_result *ret_result);
+const char *selftest_name(size_t index); /* NULL past the last */
+
 /* -EINVAL if no test has that name; NULL removes the injection. */
 must_check int selftest_inject(const char *name);
 

@@ -79,6 +79,14 @@ must_check int keystore_open(const char *path, bool read_only, struct keystore *
 void keystore_free(struct keystore *keystore);
 DEFINE_CLEANUP(struct keystore *, keystore_free)
 
+/*
+ * Whether each of the two header copies could be loaded if the other were gone; nothing is changed,
+ * also while the volume is attached.  damage: a bit of the second is turned over first (in memory),
+ * for a self-test.  The errors of keystore_open: -EBADMSG if both are damaged.
+ */
+must_check int keystore_check_copies(
+	const char *path, bool damage, bool ret_whole[static 2], struct problem *reterr_problem);
+
 struct keystore_segment {
 	uint64_t data_offset_bytes;
 	uint64_t iv_offset;

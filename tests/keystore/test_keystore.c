@@ -57,6 +57,30 @@ START_TEST(one_damaged_copy_is_read_through_and_repaired)
 }
 END_TEST
 
+START_TEST(each_header_copy_is_judged_by_itself_and_none_is_repaired)
+{
+	bool whole[2] = {false, false};
+
+	assert_done(keystore_check_copies(image, false, whole, &problem));
+	ck_assert(whole[0] && whole[1]);
+	assert_done(keystore_check_copies(image, true, whole, &problem));
+	ck_assert(whole[0] && !whole[1]);
+	for (int again = 0; again < 2; again++) { /* the injection above changed nothing */
+		assert_done(keystore_check_copies(image, false, whole, &problem));
+		ck_assert(whole[0] && whole[1]);
+	}
+	damage(image, _i * SECOND_COPY + 4096 + 7);
+	for (int again = 0; again < 2; again++) {
+		assert_done(keystore_check_copies(image, false, whole, &problem));
+		ck_assert_int_eq(whole[_i], false);
+		ck_assert_int_eq(whole[1 - _i], true);
+	}
+	damage(image, (1 - _i) * SECOND_COPY + 200);
+	assert_refused(
+		keystore_check_copies(image, false, whole, &problem), -EBADMSG, "both copies");
+}
+END_TEST
+
 START_TEST(what_has_no_header_is_told_from_a_damaged_one)
 {
 	damage(image, 200);
@@ -507,6 +531,7 @@ int main(void)
 	tcase_add_test(tests, what_was_formatted_opens_with_its_passphrase);
 	tcase_add_test(tests, a_wrong_passphrase_is_told);
 	tcase_add_loop_test(tests, one_damaged_copy_is_read_through_and_repaired, 0, 2);
+	tcase_add_loop_test(tests, each_header_copy_is_judged_by_itself_and_none_is_repaired, 0, 2);
 	tcase_add_test(tests, what_has_no_header_is_told_from_a_damaged_one);
 	tcase_add_test(tests, an_image_that_was_cut_short_is_refused);
 	tcase_add_test(tests, a_block_device_that_its_caller_holds_is_formatted_and_served);

@@ -56,16 +56,21 @@ static int resolve(const char *path, bool missing, char ret_real[static PATH_MAX
 	return 0;
 }
 
+static const char *confined_to(void)
+{
+	const char *wanted = getenv(CONFINE_VARIABLE);
+
+	return wanted && wanted[0] != '\0' ? wanted : CONFINE_DEFAULT;
+}
+
 static int check_confinement(
 	const char *path, const char *real, const struct stat *st, struct problem *reterr_problem)
 {
-	const char *wanted = getenv(CONFINE_VARIABLE);
+	const char *wanted = confined_to();
 	struct device_backing backing;
 	char directory[PATH_MAX];
 	bool inside;
 
-	if (!wanted || wanted[0] == '\0')
-		wanted = CONFINE_DEFAULT;
 	if (!wanted)
 		return 0;
 	if (!realpath(wanted, directory))
@@ -83,6 +88,37 @@ static int check_confinement(
 		"%s is refused: " CONFINE_VARIABLE
 		" allows only files below %s and loop devices on them",
 		path, directory);
+}
+
+int guard_check_confined(const char *path, struct problem *reterr_problem)
+{
+	char nearest[PATH_MAX], real[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	if (!confined_to())
+		return 0;
+	if (strlen(path) >= sizeof(nearest))
+		return problem_set(reterr_problem, -ENAMETOOLONG, "%s is too long a path", path);
+	strcpy(nearest, path);
+	while (!realpath(nearest, real)) {
+		slash = strrchr(nearest, '/');
+		/* What is made later could lead anywhere: a link to nothing, dots behind it. */
+		if (errno != ENOENT || lstat(nearest, &st) == 0 ||
+			strcmp(slash ? slash : nearest, "/..") == 0)
+			return problem_set(reterr_problem, -EPERM,
+				"%s is refused: whether it lies below " CONFINE_VARIABLE
+				" cannot be told",
+				path);
+		if (!slash || slash == nearest)
+			strcpy(nearest, slash ? "/" : ".");
+		else
+			*slash = '\0';
+	}
+	/* The directory itself is refused only as a file. */
+	if (strcmp(nearest, path) != 0 && strlen(real) + 2 < sizeof(real))
+		strcat(real, "/x");
+	return check_confinement(path, real, NULL, reterr_problem);
 }
 
 static int check_place(

@@ -66,4 +66,11 @@ must_check int guard_check(const char *path, const struct guard_options *options
 must_check int guard_verify(const struct guard_report *report, const char *path, int fd,
 	struct problem *reterr_problem);
 
+/*
+ * May this path be looked at, written to or removed at all, whatever it is (G1's protection of
+ * /etc/cups apart)?  0, or -EPERM: SPOOLGUARD_CONFINE, or a test build, names a directory, and the
+ * path is not below it.  A path that does not exist is judged by the nearest directory that does.
+ */
+must_check int guard_check_confined(const char *path, struct problem *reterr_problem);
+
 #endif

@@ -240,6 +240,35 @@ START_TEST(a_confined_run_reaches_no_file_outside)
 }
 END_TEST
 
+static void assert_confined(const char *path, int expected)
+{
+	problem.text[0] = '\0';
+	ck_assert_int_eq(guard_check_confined(path, &problem), expected);
+	ck_assert_int_eq(problem.text[0] != '\0', expected != 0);
+}
+
+START_TEST(a_path_that_is_only_named_is_confined_too)
+{
+	char path[2 * PATH_MAX];
+
+	assert_confined(file, 0);
+	assert_confined("/etc/passwd", -EPERM);
+	assert_confined("/nowhere/at/all", -EPERM);
+	snprintf(path, sizeof(path), "%.1000s/not/there/yet", directory);
+	assert_confined(path, 0);
+	snprintf(path, sizeof(path), "%.1000s/not/../../../there", directory);
+	assert_confined(path, -EPERM);
+	ck_assert_int_eq(symlink("/nowhere/at/all", other), 0);
+	assert_confined(other, -EPERM);
+	snprintf(path, sizeof(path), "%.1000s/below", other);
+	assert_confined(path, -EPERM);
+	ck_assert_int_eq(unsetenv("SPOOLGUARD_CONFINE"), 0);
+#ifndef SPOOLGUARD_TEST_BUILD
+	assert_confined("/nowhere/at/all", 0);
+#endif
+}
+END_TEST
+
 START_TEST(a_confinement_to_nowhere_lets_nothing_through)
 {
 	ck_assert_int_eq(setenv("SPOOLGUARD_CONFINE", "/spoolguard-nowhere", 1), 0);
@@ -426,6 +455,7 @@ int main(void)
 	tcase_add_test(tcase, nothing_is_ever_created_in_dev);
 	tcase_add_test(tcase, a_link_to_nothing_is_not_created_through);
 	tcase_add_test(tcase, a_confined_run_reaches_no_file_outside);
+	tcase_add_test(tcase, a_path_that_is_only_named_is_confined_too);
 	tcase_add_test(tcase, a_confinement_to_nowhere_lets_nothing_through);
 	tcase_add_test(tcase, a_file_that_is_only_read_elsewhere_is_not_destroyed_but_may_be_used);
 	tcase_add_test(tcase, a_file_that_is_written_elsewhere_is_neither_destroyed_nor_used);

@@ -14,6 +14,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_sweep,
 	&cli_verb_status,
 	&cli_verb_overwrite,
+	&cli_verb_cups,
 	&cli_verb_resize,
 	&cli_verb_key,
 	&cli_verb_inspect,

@@ -91,6 +91,19 @@ void cups_findings_done(struct cups_findings *findings)
 	*findings = (struct cups_findings){.items = NULL};
 }
 
+void cups_findings_drop(struct cups_findings *findings, const char *id)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < findings->count; i++) {
+		if (strcmp(findings->items[i].row->id, id) == 0)
+			done(&findings->items[i]);
+		else
+			findings->items[kept++] = findings->items[i];
+	}
+	findings->count = kept;
+}
+
 size_t cups_findings_residue(const struct cups_findings *findings)
 {
 	size_t count = 0;

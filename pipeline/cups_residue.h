@@ -86,6 +86,8 @@ must_check int cups_findings_add(struct cups_findings *findings, const char *id,
 	const struct cups_finding_source *source, const char *detail, ...) format_printf(4, 5);
 must_check int cups_findings_doubt(struct cups_findings *findings, const char *id,
 	const struct cups_finding_source *source, const char *why, ...) format_printf(4, 5);
+/* Those of that id are forgotten. */
+void cups_findings_drop(struct cups_findings *findings, const char *id);
 /* Those of a severity above CUPS_HINT that are no doubts. */
 size_t cups_findings_residue(const struct cups_findings *findings);
 size_t cups_findings_doubts(const struct cups_findings *findings);

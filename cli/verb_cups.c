@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb_cups.c - "spoolguard cups": the configuration of CUPS looked at, changed, changed back, and
+ * a spool moved onto a volume
+ */
+#include "cli/cli.h"
+#include "cli/cups_verb.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_S_DEFAULT 60
+#define WAIT_S_MOST    3600
+
+static const struct {
+	const char *name;
+	int (*run)(const struct cups_options *options);
+	const char *options; /* letters of those that mean something here */
+} actions[] = {
+	{"check", cups_check, "cfrjw"},
+};
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"files-config", required_argument, NULL, 'f'},
+	{"root", required_argument, NULL, 'r'},
+	{"json", no_argument, NULL, 'j'},
+	{"without", required_argument, NULL, 'w'},
+	{"dry-run", no_argument, NULL, 'n'},
+	{"no-reload", no_argument, NULL, 'N'},
+	{"reload-command", required_argument, NULL, 'R'},
+	{"stop-command", required_argument, NULL, 'P'},
+	{"start-command", required_argument, NULL, 'S'},
+	{"wait", required_argument, NULL, 'W'},
+	{"cupsd", required_argument, NULL, 'd'},
+	{"templates", required_argument, NULL, 't'},
+	{"volume-mount", required_argument, NULL, 'm'},
+	{NULL, 0, NULL, 0},
+};
+
+static int usage_failure(const char *text)
+{
+	return cli_usage_error(&cli_verb_cups, "%s", text);
+}
+
+static int parse_without(const char *id, struct cups_options *options)
+{
+	if (!cups_residue_find(id) && strcmp(id, "systemd") != 0)
+		return cli_usage_error(&cli_verb_cups,
+			"--without %s: there is no such id (\"spoolguard cups check\" shows them "
+			"in brackets)",
+			id);
+	if (options->without_count == CUPS_WITHOUT_MAX)
+		return usage_failure("--without is there too often");
+	options->without[options->without_count++] = id;
+	return CLI_YES;
+}
+
+static int parse_wait(const char *text, struct cups_options *options)
+{
+	char *end;
+	long seconds = strtol(text, &end, 10);
+
+	if (end == text || *end || seconds < 1 || seconds > WAIT_S_MOST)
+		return cli_usage_error(
+			&cli_verb_cups, "--wait %s: give seconds from 1 to %d", text, WAIT_S_MOST);
+	options->wait_s = (unsigned int)seconds;
+	return CLI_YES;
+}
+
+static int parse_option(int option, struct cups_options *options)
+{
+	switch (option) {
+	case 'c':
+		options->config = optarg;
+		return CLI_YES;
+	case 'f':
+		options->files_config = optarg;
+		return CLI_YES;
+	case 'r':
+		options->root = strcmp(optarg, "/") == 0 ? "" : optarg;
+		return CLI_YES;
+	case 'j':
+		options->json = true;
+		return CLI_YES;
+	case 'n':
+		options->dry_run = true;
+		return CLI_YES;
+	case 'N':
+		options->no_reload = true;
+		return CLI_YES;
+	case 'R':
+		options->reload_command = optarg;
+		return CLI_YES;
+	case 'P':
+		options->stop_command = optarg;
+		return CLI_YES;
+	case 'S':
+		options->start_command = optarg;
+		return CLI_YES;
+	case 'd':
+		options->cupsd = optarg;
+		return CLI_YES;
+	case 't':
+		options->templates = optarg;
+		return CLI_YES;
+	case 'm':
+		options->volume_mount = optarg;
+		return CLI_YES;
+	case 'w':
+		return parse_without(optarg, options);
+	case 'W':
+		return parse_wait(optarg, options);
+	default:
+		return usage_failure("an option is unknown or lacks its value");
+	}
+}
+
+/* The option that getopt_long took last, as it was typed. */
+static const char *typed(char **argv)
+{
+	return optarg && argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1];
+}
+
+static int run(int argc, char **argv)
+{
+	struct cups_options options = {.root = "", .cupsd = "cupsd", .wait_s = WAIT_S_DEFAULT};
+	size_t action = 0;
+	int option, r;
+
+	if (argc < 2)
+		return usage_failure("say what: check, apply, revert or migrate");
+	while (action < ARRAY_SIZE(actions) && strcmp(actions[action].name, argv[1]) != 0)
+		action++;
+	if (action == ARRAY_SIZE(actions))
+		return cli_usage_error(&cli_verb_cups, "there is no \"cups %s\"", argv[1]);
+	argc--;
+	argv++;
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option != '?' && !strchr(actions[action].options, option))
+			return cli_usage_error(&cli_verb_cups, "%s means nothing to \"cups %s\"",
+				typed(argv), actions[action].name);
+		r = parse_option(option, &options);
+		if (r != CLI_YES)
+			return r;
+	}
+	if (optind != argc)
+		return cli_usage_error(&cli_verb_cups, "\"%s\" is no option", argv[optind]);
+	return actions[action].run(&options);
+}
+
+const struct cli_verb cli_verb_cups = {
+	.name = "cups",
+	.summary = "what CUPS's configuration leaves behind, and how that is mended",
+	.usage = "usage: spoolguard cups check [--config FILE] [--files-config FILE] [--root DIR]\n"
+		 "                             [--without ID]... [--json]\n\n"
+		 "check   Says line by line what in cupsd.conf, cups-files.conf and around them "
+		 "leaves\n"
+		 "        something of jobs behind: what, where, and what mends it.\n\n"
+		 "  --config FILE        default /etc/cups/cupsd.conf\n"
+		 "  --files-config FILE  default cups-files.conf beside it\n"
+		 "  --root DIR           look for etc/ there\n"
+		 "  --without ID         as if that were no matter; may be repeated\n"
+		 "  --json               one object, schema spoolguard.cups-check/1\n\n"
+		 "Exit code: 0 nothing is left, 1 something is, 3 something could not be looked "
+		 "at.\n",
+	.run = run,
+};

@@ -57,6 +57,7 @@ int cups_server_new(const char *address, unsigned int timeout_ms, struct cups_se
 	if (!server)
 		return problem_set(reterr_problem, -ENOMEM, "out of memory");
 	server->timeout_ms = timeout_ms;
+	server->page_jobs = CUPS_PAGE_JOBS;
 	if (parse_address(address, server) < 0) {
 		free(server);
 		return problem_set(reterr_problem, -EINVAL,
@@ -148,40 +149,70 @@ static const char *no_password(
 	return NULL;
 }
 
+/* What has arrived of a header, looked at and not taken. */
+struct header {
+	char text[HEADER_BYTES_MAX];
+	size_t length;
+};
+
 /*
- * libcups waits for each byte of a header anew.  So it is given the header when all of it is there:
- * until then we look, and take nothing.
+ * Over TCP a look shows all that is there; over a Unix socket one piece as it was sent, and with
+ * SO_PEEK_OFF the next look goes on behind it.  -EAGAIN: nothing new.
  */
+static int peek(const struct cups_server *server, struct header *header)
+{
+	size_t before = server->port ? 0 : header->length;
+	ssize_t n = recv(httpGetFd(server->http), header->text + before,
+		sizeof(header->text) - before, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -EPIPE;
+	if (n == 0)
+		return -EPIPE;
+	if (before + (size_t)n == header->length)
+		return -EAGAIN;
+	header->length = before + (size_t)n;
+	return 0;
+}
+
+static bool is_whole(const struct header *header)
+{
+	return memmem(header->text, header->length, "\r\n\r\n", 4) ||
+	       memmem(header->text, header->length, "\n\n", 2);
+}
+
+static void wait_for_more(const struct cups_server *server, const struct header *header)
+{
+	struct pollfd poll_fd = {.fd = httpGetFd(server->http), .events = POLLIN};
+
+	/* With a part of it there, poll would return at once. */
+	if (header->length > 0)
+		nanosleep(&(struct timespec){.tv_nsec = WAIT_MS * 1000000L}, NULL);
+	else
+		(void)poll(&poll_fd, 1, WAIT_MS * 5);
+}
+
+/* libcups waits for each byte of a header anew.  So it is given the header when all is there. */
 static int await_header(struct cups_server *server)
 {
-	char *header;
-	int fd = httpGetFd(server->http), r = 0;
+	struct header *header;
+	int fd = httpGetFd(server->http), from = 0, off = -1, r = 0;
 
 	if (httpGetReady(server->http) > 0)
 		return 0;
-	header = malloc(HEADER_BYTES_MAX);
+	header = calloc(1, sizeof(*header));
 	if (!header)
 		return -ENOMEM;
-	while (r == 0) {
-		struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-		ssize_t n = recv(fd, header, HEADER_BYTES_MAX, MSG_PEEK | MSG_DONTWAIT);
-
-		if (n > 0 && (memmem(header, (size_t)n, "\r\n\r\n", 4) ||
-				     memmem(header, (size_t)n, "\n\n", 2)))
-			break;
-		if (n == 0)
-			r = -EPIPE;
-		else if (n == HEADER_BYTES_MAX)
-			r = -EPROTO;
-		else if (n < 0 && errno != EAGAIN && errno != EINTR)
-			r = -EPIPE;
-		else if (is_late(server))
-			r = -ETIMEDOUT;
-		else if (n > 0) /* part of it: poll would say at once that there is something */
-			nanosleep(&(struct timespec){.tv_nsec = WAIT_MS * 1000000L}, NULL);
-		else
-			(void)poll(&poll_fd, 1, WAIT_MS * 5);
+	if (!server->port && setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &from, sizeof(from)) < 0)
+		r = -errno;
+	while (r == 0 && !is_whole(header)) {
+		r = header->length < sizeof(header->text) ? peek(server, header) : -EPROTO;
+		if (r == -EAGAIN) {
+			r = is_late(server) ? -ETIMEDOUT : 0;
+			wait_for_more(server, header);
+		}
 	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off));
 	free(header);
 	return r;
 }

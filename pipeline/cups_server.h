@@ -122,23 +122,25 @@ must_check int cups_server_print(struct cups_server *server, const char *queue, 
 /* --- intake --- */
 
 /*
- * New jobs are accepted, kept and not printed.
+ * New jobs are accepted, kept and not printed.  Of what cupsd offers (2.4.2, tried):
  *
- * Of what cupsd offers (2.4.2, tried):
- *   Hold-New-Jobs    not used.  A job that comes as Create-Job and Send-Document (lp, and most
- *                    others) is printed all the same; after a restart nothing is held any more,
- *                    although the queue still says "hold-new-jobs".
- *   Reject-Jobs      not used: jobs are lost.
- *   Pause-Printer    used, with a message that begins with CUPS_HOLD_MARK: it is what users see
- *                    (lpstat -p, print dialogues), it outlives a restart of cupsd, and it is how
- *                    a queue that we hold is known, also to the next process after a crash.  A
- * queue that somebody else stopped has another message, and is left alone. (Within
- * DirtyCleanInterval of a kill -9 of cupsd the hold is lost with all that cupsd had not written:
- * hold once more each round.) Pause-Printer interrupts the job that is printing, and prints it from
- * its beginning later. Unless told otherwise a queue that is printing is therefore left to finish
- * that one job: jobs that wait behind it are held for CUPS_HOLD_GRACE_S, a hold that ends by
- * itself, and the queue is stopped by the first call that finds it idle.  So call again each second
- * or so while is_printing is not 0, and once each round for as long as the hold is meant to last.
+ * Hold-New-Jobs is not used.  A job that comes as Create-Job and Send-Document (lp, and most
+ * others) is printed all the same; after a restart nothing is held any more, although the queue
+ * still says "hold-new-jobs".  Reject-Jobs is not used: jobs are lost.
+ *
+ * Pause-Printer is used, with a message that begins with CUPS_HOLD_MARK.  The message is what users
+ * see (lpstat -p, print dialogues), it outlives a restart of cupsd, and it is how a queue that we
+ * hold is known, also to the next process after a crash (where cupsd empties the message, by the
+ * state reason com.spoolguard-hold-report).  A queue that somebody else stopped is left alone.
+ *
+ * Pause-Printer interrupts the job that is printing, and prints it from its beginning later. Unless
+ * told otherwise a queue that is printing is therefore left to finish that one job: jobs that wait
+ * behind it are held for CUPS_HOLD_GRACE_S, a hold that ends by itself, and the queue is stopped by
+ * the first call that finds it idle.
+ *
+ * So call again each second or so until cups_hold_is_complete(), and once each round for as long as
+ * the hold is meant to last: a person may start a queue, and a cupsd that is killed within
+ * DirtyCleanInterval forgets.
  */
 #define CUPS_HOLD_MARK	  "spoolguard: "
 #define CUPS_HOLD_GRACE_S 120
@@ -147,8 +149,12 @@ struct cups_hold {
 	size_t queue_count; /* printers; classes print through them */
 	size_t is_held;	    /* stopped, and by us */
 	size_t is_stopped;  /* stopped by somebody else */
-	size_t is_printing; /* not held yet: it finishes a job */
+	size_t is_printing; /* finishes a job */
 };
+static inline may_be_unused bool cups_hold_is_complete(const struct cups_hold *hold)
+{
+	return hold->is_held + hold->is_stopped == hold->queue_count;
+}
 
 /* reason: what users read behind the mark, one line, CUPS_HOLD_REASON_BYTES at most. */
 #define CUPS_HOLD_REASON_BYTES 200u
@@ -167,10 +173,10 @@ must_check int cups_server_get_hold(
  * "-error"; NULL takes ours off.  -EINVAL: another keyword.
  *
  * cupsd 2.4.2 takes any keyword by CUPS-Add-Modify-Printer, keeps it over a restart and while it
- * prints, and hands it to whoever asks.  It can only be set together with all the others: one that
- * a backend sets in the instant between our question and our order is lost until it sets it
- * again.  Nothing is sent to a queue that has what it should have.  Queues that cups-browsed or
- * a driverless printer made for the moment are left out (this would make them permanent).
+ * prints, and hands it to whoever asks.  It can only be set together with all the others: what
+ * changes in the instant between our question and our order is changed back (a reason of a backend,
+ * or "paused").  Nothing is sent to a queue that has what it should have.  Queues that cups-browsed
+ * or a driverless printer made for the moment are left out (this would make them permanent).
  */
 #define CUPS_REASON_PREFIX "com.spoolguard-"
 must_check int cups_server_set_reason(

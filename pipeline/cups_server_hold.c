@@ -6,6 +6,10 @@
  *   printing  --jobs behind it held for a time------->  printing, then idle
  *   stopped, without the mark: somebody else's, never touched
  *   held      --Resume-Printer------------------------>  idle
+ *
+ * The mark is two things.  cupsd empties the message of a queue whose job it interrupts, also if
+ * that job began in the instant between our question and our order; so a state reason goes before,
+ * and a stopped queue with the reason and without a message is ours too.
  */
 #include "pipeline/cups_server.h"
 #include "pipeline/cups_server_impl.h"
@@ -16,6 +20,7 @@
 #include <string.h>
 #include <time.h>
 
+#define HOLD_REASON	   CUPS_REASON_PREFIX "hold-report"
 #define QUEUES_MAX	   4096u
 #define QUEUE_REASONS_MAX  64u /* as many as cupsd keeps */
 #define HOLD_MESSAGE_BYTES (sizeof(CUPS_HOLD_MARK) + CUPS_HOLD_REASON_BYTES)
@@ -23,7 +28,8 @@
 struct queue {
 	char name[CUPS_QUEUE_BYTES];
 	ipp_pstate_t state;
-	bool is_marked;	   /* stopped, and its message is ours */
+	bool is_marked;	   /* stopped, and by us */
+	bool has_reason;   /* HOLD_REASON */
 	bool is_temporary; /* made for the moment; cupsd removes it by itself */
 	char message[HOLD_MESSAGE_BYTES];
 	char (*reasons)[CUPS_KEYWORD_BYTES * 4];
@@ -83,6 +89,18 @@ static void take(void *context, const char *name, ipp_attribute_t *attribute)
 		take_reasons(attribute, list);
 }
 
+static void judge_mark(struct queue *queue)
+{
+	for (size_t i = 0; i < queue->reason_count; i++) {
+		if (strcmp(queue->reasons[i], HOLD_REASON) == 0)
+			queue->has_reason = true;
+	}
+	if (queue->state != IPP_PSTATE_STOPPED)
+		return;
+	queue->is_marked = strncmp(queue->message, CUPS_HOLD_MARK, strlen(CUPS_HOLD_MARK)) == 0 ||
+			   (queue->has_reason && !queue->message[0]);
+}
+
 static int end(void *context)
 {
 	struct queue_list *list = context;
@@ -96,9 +114,7 @@ static int end(void *context)
 	queues = realloc(list->queues, (list->count + 1) * sizeof(*queues));
 	if (!queues)
 		return -ENOMEM;
-	list->queue.is_marked =
-		list->queue.state == IPP_PSTATE_STOPPED &&
-		strncmp(list->queue.message, CUPS_HOLD_MARK, strlen(CUPS_HOLD_MARK)) == 0;
+	judge_mark(&list->queue);
 	queues[list->count++] = list->queue;
 	list->queues = queues;
 	list->queue = (struct queue){0};
@@ -132,6 +148,80 @@ static int list_queues(
 	}
 	*ret_list = list;
 	return 0;
+}
+
+/* --- reasons --- */
+
+static bool is_ours(const char *keyword)
+{
+	return strncmp(keyword, CUPS_REASON_PREFIX, strlen(CUPS_REASON_PREFIX)) == 0;
+}
+
+/* Which of ours a change is about: the hold's, or the one for displays. */
+enum reason_kind { REASON_HOLD, REASON_DISPLAY };
+
+static bool is_of_kind(const char *reason, enum reason_kind kind)
+{
+	bool is_hold = strcmp(reason, HOLD_REASON) == 0;
+
+	return kind == REASON_HOLD ? is_hold : is_ours(reason) && !is_hold;
+}
+
+/* What it should have: all but those of this kind, and keyword.  True if that is a change. */
+static bool wanted_reasons(const struct queue *queue, enum reason_kind kind, const char *keyword,
+	const char *ret_reasons[static QUEUE_REASONS_MAX + 1], size_t *ret_count)
+{
+	bool has = false, has_other = false;
+	size_t count = 0;
+
+	for (size_t i = 0; i < queue->reason_count; i++) {
+		const char *reason = queue->reasons[i];
+
+		if (keyword && strcmp(reason, keyword) == 0)
+			has = true;
+		else if (is_of_kind(reason, kind))
+			has_other = true;
+		else if (strcmp(reason, "none") != 0)
+			ret_reasons[count++] = reason;
+	}
+	if (keyword)
+		ret_reasons[count++] = keyword;
+	if (count == 0)
+		ret_reasons[count++] = "none";
+	*ret_count = count;
+	return has_other || has != (keyword != NULL);
+}
+
+/* keyword NULL: none of this kind. */
+static int change_reason(struct cups_server *server, const struct queue *queue,
+	enum reason_kind kind, const char *keyword, struct problem *reterr_problem)
+{
+	const char *reasons[QUEUE_REASONS_MAX + 1];
+	ipp_t *request;
+	size_t count;
+
+	if (queue->is_temporary || queue->reason_count >= QUEUE_REASONS_MAX ||
+		!wanted_reasons(queue, kind, keyword, reasons, &count))
+		return 0;
+	request = cups_server_queue_request(IPP_OP_CUPS_ADD_MODIFY_PRINTER, queue->name);
+	if (request)
+		ippAddStrings(request, IPP_TAG_PRINTER, IPP_TAG_KEYWORD, "printer-state-reasons",
+			(int)count, NULL, reasons);
+	return cups_server_ask(server, request, CUPS_REPEAT, NULL, 0, NULL, reterr_problem);
+}
+
+static int change_reasons(struct cups_server *server, enum reason_kind kind, const char *keyword,
+	struct problem *reterr_problem)
+{
+	struct queue_list list;
+	int r = list_queues(server, &list, reterr_problem);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.count && r >= 0; i++)
+		r = change_reason(server, &list.queues[i], kind, keyword, reterr_problem);
+	queue_list_done(&list);
+	return r;
 }
 
 /* --- held and released --- */
@@ -221,9 +311,31 @@ static int pause_queues(struct cups_server *server, const struct queue_list *lis
 	int r = 0;
 
 	for (size_t i = 0; i < list->count && r >= 0; i++) {
-		if (is_to_be_paused(&list->queues[i], message, interrupt))
-			r = pause_queue(server, &list->queues[i], message, reterr_problem);
+		const struct queue *queue = &list->queues[i];
+
+		if (!is_to_be_paused(queue, message, interrupt))
+			continue;
+		r = change_reason(server, queue, REASON_HOLD, HOLD_REASON, reterr_problem);
+		if (r >= 0)
+			r = pause_queue(server, queue, message, reterr_problem);
 	}
+	return r;
+}
+
+/* To those whose message cupsd emptied. */
+static int say_again(
+	struct cups_server *server, const char *message, struct problem *reterr_problem)
+{
+	struct queue_list list;
+	int r = list_queues(server, &list, reterr_problem);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.count && r >= 0; i++) {
+		if (list.queues[i].is_marked && !list.queues[i].message[0])
+			r = pause_queue(server, &list.queues[i], message, reterr_problem);
+	}
+	queue_list_done(&list);
 	return r;
 }
 
@@ -242,13 +354,14 @@ int cups_server_hold_new_jobs(struct cups_server *server, const char *reason, bo
 		printing = printing || list.queues[i].state == IPP_PSTATE_PROCESSING;
 	r = pause_queues(server, &list, message, interrupt, reterr_problem);
 	queue_list_done(&list);
+	if (r >= 0)
+		r = say_again(server, message, reterr_problem);
 	if (r >= 0 && printing && !interrupt)
 		r = hold_pending_jobs(server, reterr_problem);
 	return r < 0 ? r : cups_server_get_hold(server, ret_hold, reterr_problem);
 }
 
-int cups_server_release_new_jobs(
-	struct cups_server *server, struct cups_hold *ret_hold, struct problem *reterr_problem)
+static int resume_queues(struct cups_server *server, struct problem *reterr_problem)
 {
 	struct queue_list list;
 	int r = list_queues(server, &list, reterr_problem);
@@ -263,6 +376,18 @@ int cups_server_release_new_jobs(
 				reterr_problem);
 	}
 	queue_list_done(&list);
+	return r;
+}
+
+int cups_server_release_new_jobs(
+	struct cups_server *server, struct cups_hold *ret_hold, struct problem *reterr_problem)
+{
+	int r = resume_queues(server, reterr_problem);
+
+	/* The reason last: it is what a queue may be known by.  And from a new list, or "paused"
+	 * would be among those that are kept. */
+	if (r >= 0)
+		r = change_reasons(server, REASON_HOLD, NULL, reterr_problem);
 	return r < 0 ? r : cups_server_get_hold(server, ret_hold, reterr_problem);
 }
 
@@ -282,12 +407,7 @@ int cups_server_get_hold(
 	return 0;
 }
 
-/* --- the reason --- */
-
-static bool is_ours(const char *keyword)
-{
-	return strncmp(keyword, CUPS_REASON_PREFIX, strlen(CUPS_REASON_PREFIX)) == 0;
-}
+/* --- the reason for displays --- */
 
 static bool ends_with(const char *text, const char *end_text)
 {
@@ -298,7 +418,7 @@ static bool ends_with(const char *text, const char *end_text)
 
 static bool is_keyword(const char *keyword)
 {
-	if (!is_ours(keyword) || strlen(keyword) >= CUPS_KEYWORD_BYTES)
+	if (!is_of_kind(keyword, REASON_DISPLAY) || strlen(keyword) >= CUPS_KEYWORD_BYTES)
 		return false;
 	for (const char *at = keyword; *at; at++) {
 		if (!islower((unsigned char)*at) && *at != '-' && *at != '.')
@@ -308,63 +428,13 @@ static bool is_keyword(const char *keyword)
 	       ends_with(keyword, "-error");
 }
 
-/* What it should have: all the reasons of others, and ours.  True if that is a change. */
-static bool wanted_reasons(const struct queue *queue, const char *keyword,
-	const char *ret_reasons[static QUEUE_REASONS_MAX + 1], size_t *ret_count)
-{
-	bool has = false, has_other = false;
-
-	*ret_count = 0;
-	for (size_t i = 0; i < queue->reason_count; i++) {
-		const char *reason = queue->reasons[i];
-
-		if (keyword && strcmp(reason, keyword) == 0)
-			has = true;
-		else if (is_ours(reason))
-			has_other = true;
-		else if (strcmp(reason, "none") != 0)
-			ret_reasons[(*ret_count)++] = reason;
-	}
-	if (keyword)
-		ret_reasons[(*ret_count)++] = keyword;
-	if (*ret_count == 0)
-		ret_reasons[(*ret_count)++] = "none";
-	return has_other || has != (keyword != NULL);
-}
-
-static int set_reason(struct cups_server *server, const struct queue *queue, const char *keyword,
-	struct problem *reterr_problem)
-{
-	const char *reasons[QUEUE_REASONS_MAX + 1];
-	ipp_t *request;
-	size_t count;
-
-	if (queue->is_temporary || queue->reason_count >= QUEUE_REASONS_MAX ||
-		!wanted_reasons(queue, keyword, reasons, &count))
-		return 0;
-	request = cups_server_queue_request(IPP_OP_CUPS_ADD_MODIFY_PRINTER, queue->name);
-	if (request)
-		ippAddStrings(request, IPP_TAG_PRINTER, IPP_TAG_KEYWORD, "printer-state-reasons",
-			(int)count, NULL, reasons);
-	return cups_server_ask(server, request, CUPS_REPEAT, NULL, 0, NULL, reterr_problem);
-}
-
 int cups_server_set_reason(
 	struct cups_server *server, const char *keyword, struct problem *reterr_problem)
 {
-	struct queue_list list;
-	int r;
-
 	if (keyword && !is_keyword(keyword))
 		return problem_set(reterr_problem, -EINVAL,
 			"%s is no printer-state-reason of ours; it begins with " CUPS_REASON_PREFIX
 			" and ends in -report, -warning or -error",
 			keyword);
-	r = list_queues(server, &list, reterr_problem);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < list.count && r >= 0; i++)
-		r = set_reason(server, &list.queues[i], keyword, reterr_problem);
-	queue_list_done(&list);
-	return r;
+	return change_reasons(server, REASON_DISPLAY, keyword, reterr_problem);
 }

@@ -12,10 +12,14 @@
 /* Any answer that is longer is nonsense: 500 jobs take 150 KiB. */
 #define CUPS_ANSWER_BYTES_MAX (8u << 20)
 
+/* In one answer; cupsd gives no more at once to those who ask for expensive attributes. */
+#define CUPS_PAGE_JOBS 500
+
 struct cups_server {
 	char host[256]; /* or the path of a socket */
 	int port;	/* 0: a socket */
 	unsigned int timeout_ms;
+	int page_jobs; /* CUPS_PAGE_JOBS, but in tests */
 
 	http_t *http;	      /* NULL: not connected */
 	uint64_t deadline_ns; /* of the call that runs */

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_JOBS	 500
 #define WAITING_JOBS_MAX 10000 /* their answer is 3 MiB */
 
 static const char *const cheap[] = {"job-id", "job-k-octets", "job-preserved", "job-printer-uri",
@@ -180,9 +179,10 @@ static int list_all(struct cups_server *server, struct page *page, struct proble
 	int first_id = 1;
 
 	for (;;) {
-		int r = read_page(server, all_request(first_id, PAGE_JOBS), page, reterr_problem);
+		int r = read_page(
+			server, all_request(first_id, server->page_jobs), page, reterr_problem);
 
-		if (r < 0 || page->seen < PAGE_JOBS)
+		if (r < 0 || page->seen < (size_t)server->page_jobs)
 			return r;
 		if (page->list->jobs[page->list->count - 1].id < first_id)
 			return cups_server_nonsense(server, reterr_problem);

@@ -8,11 +8,22 @@
  *
  * Exit codes: 0 it was asked to end, 1 it could not run, 2 usage.
  */
+#include "base/io.h"
+#include "base/utf8.h"
+#include "ipc/channel.h"
 #include "supervisor/config.h"
+#include "supervisor/mounter.h"
+#include "volume/runtime.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LISTEN_FD_FIRST 3
 
 enum what { RUN, MOUNT, PRINT_KEYS, PRINT_VERSION, PRINT_HELP };
 
@@ -98,6 +109,64 @@ static void print_keys(void)
 			keys[i].default_value ? keys[i].default_value : "", keys[i].summary);
 }
 
+static int fail(const struct problem *problem, int error)
+{
+	char shown[4 * PROBLEM_TEXT_BYTES];
+	const char *text = problem_text(problem, error);
+
+	fprintf(stderr, "spoolguardd: %s\n",
+		utf8_printable(text, strlen(text), shown, sizeof(shown)));
+	return EXIT_FAILURE;
+}
+
+/* Made by who started it (--listen-fd; systemd's socket units give 3), or here. */
+static int listen_for_service(int given, int *ret_fd, struct problem *problem)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	char path[108];
+	int r;
+
+	if (given < 0 && pid && count && atol(pid) == (long)getpid() && strcmp(count, "1") == 0)
+		given = LISTEN_FD_FIRST;
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (given >= 0) {
+		*ret_fd = given;
+		return fcntl(given, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+	}
+	r = mounter_socket(path);
+	if (r >= 0 && mkdir(runtime_directory(), 0711) < 0 && errno != EEXIST)
+		r = -errno;
+	if (r >= 0)
+		r = channel_listen(path, ret_fd);
+	if (r == -EADDRINUSE)
+		return problem_set(problem, r, "another mounter listens at %s", path);
+	if (r < 0)
+		return problem_set(problem, r, "the mounter cannot listen in %s: %s",
+			runtime_directory(), strerror(-r));
+	return 0;
+}
+
+static int run_mounter(const struct arguments *arguments)
+{
+	_cleanup_free_ struct config *config = malloc(sizeof(*config));
+	struct problem problem = {""};
+	int fd = -1, r;
+
+	if (!config)
+		return fail(NULL, -ENOMEM);
+	if (geteuid() != 0)
+		return fail(&problem,
+			problem_set(&problem, -EPERM, "mounting is for root; run it as root"));
+	r = config_read(arguments->config, config, &problem);
+	if (r >= 0)
+		r = listen_for_service(arguments->listen_fd, &fd, &problem);
+	if (r >= 0)
+		r = mounter_run(config, fd, &problem);
+	return r < 0 ? fail(&problem, r) : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
@@ -117,6 +186,7 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return EXIT_SUCCESS;
 	case MOUNT:
+		return run_mounter(&arguments);
 	case RUN:
 		break;
 	}

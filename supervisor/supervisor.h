@@ -30,7 +30,7 @@
 struct ledger;
 struct policy;
 struct retirer;
-struct server;
+struct service;
 struct supervisor_impl;
 
 struct supervisor {
@@ -42,7 +42,7 @@ struct supervisor {
 	struct ledger *ledger;
 	struct retirer *retirer;
 	struct policy *policy;
-	struct server *server;
+	struct service *service;
 	struct keeper *keepers[CONFIG_VOLUMES_MAX]; /* in the order of the configuration */
 	size_t keeper_count;
 	struct supervisor_impl *impl;

@@ -14,7 +14,7 @@
 
 #define STATE_BYTES_MAX (512u << 10) /* two paths and all binds, of which each byte takes six */
 
-static const char *directory(void)
+const char *runtime_directory(void)
 {
 	const char *named = getenv("SPOOLGUARD_RUNTIME_DIR");
 
@@ -36,7 +36,7 @@ int runtime_path(const char *uuid, const char *name, char ret_path[static RUNTIM
 
 	if (!is_uuid(uuid))
 		return -EINVAL;
-	n = snprintf(ret_path, RUNTIME_PATH_BYTES, "%s/%s%s%s", directory(), uuid,
+	n = snprintf(ret_path, RUNTIME_PATH_BYTES, "%s/%s%s%s", runtime_directory(), uuid,
 		name[0] ? "/" : "", name);
 
 	return n < 0 || n >= (int)RUNTIME_PATH_BYTES ? -ENAMETOOLONG : 0;
@@ -52,7 +52,7 @@ int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem)
 	char path[RUNTIME_PATH_BYTES];
 	int fd, r;
 
-	r = make_directory(directory());
+	r = make_directory(runtime_directory());
 	if (r >= 0)
 		r = runtime_path(uuid, "", path);
 	if (r >= 0)
@@ -66,7 +66,7 @@ int runtime_lock(const char *uuid, int *ret_fd, struct problem *reterr_problem)
 		return problem_set(reterr_problem, r,
 			"%s cannot be written to (%s); run as root, or set "
 			"SPOOLGUARD_RUNTIME_DIR",
-			directory(), strerror(-r));
+			runtime_directory(), strerror(-r));
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return problem_set(reterr_problem, -errno, "%s: %s", path, strerror(errno));
@@ -146,7 +146,7 @@ int runtime_save(const struct runtime_state *state, struct problem *reterr_probl
 	if (r < 0)
 		return problem_set(reterr_problem, r,
 			"what is attached cannot be recorded in %s: %s; make room there",
-			directory(), strerror(-r));
+			runtime_directory(), strerror(-r));
 	return 0;
 }
 
@@ -240,7 +240,7 @@ void runtime_remove(const char *uuid)
 int runtime_at(size_t index, struct runtime_state *ret_state)
 {
 	struct dirent **entries = NULL;
-	int count = scandir(directory(), &entries, NULL, alphasort);
+	int count = scandir(runtime_directory(), &entries, NULL, alphasort);
 	int r = count < 0 && errno == EACCES ? -EACCES : -ENOENT;
 	size_t found = 0;
 

@@ -40,6 +40,8 @@ struct runtime_state {
 	bool ready; /* attach came to its end; false: it goes on, or was interrupted */
 };
 
+/* DIR: /run/spoolguard, or SPOOLGUARD_RUNTIME_DIR if that is absolute. */
+const char *runtime_directory(void);
 /* DIR/UUID/NAME; -ENAMETOOLONG; -EINVAL: that is no UUID. */
 must_check int runtime_path(
 	const char *uuid, const char *name, char ret_path[static RUNTIME_PATH_BYTES]);

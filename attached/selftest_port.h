@@ -8,7 +8,10 @@
 #include "harness/harness.h"
 #include "volume/client.h"
 
-/* Its context is the volume's struct client.  A volume process takes no injection: -EPERM. */
+/*
+ * Its context is the client of the process of the volume; NULL: that process is gone (-ESRCH).  It
+ * takes no injection: -EPERM.
+ */
 extern const struct harness_port selftest_port;
 
 #endif

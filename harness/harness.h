@@ -35,7 +35,7 @@
 #include <stdint.h>
 
 #define HARNESS_NAME_BYTES    64
-#define HARNESS_SUBJECT_BYTES 64
+#define HARNESS_SUBJECT_BYTES 256
 #define HARNESS_DETAIL_BYTES  384
 #define HARNESS_ID_BYTES      33 /* 128 random bits in hex, and a NUL */
 

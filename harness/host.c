@@ -52,7 +52,7 @@ static bool find_device(const char *root, const char *name, char ret_path[static
 {
 	char path[PATH_MAX];
 
-	if (strchr(name, '/') || name[0] == '.' || strlen(name) >= NAME_BYTES)
+	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') || strlen(name) >= NAME_BYTES)
 		return false;
 	snprintf(path, sizeof(path), "%s/sys/class/block/%s", root, name);
 	return realpath(path, ret_path) != NULL;

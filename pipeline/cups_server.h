@@ -15,8 +15,8 @@
  *   -EAGAIN        it has too much to do; ask again later
  *   -ESRCH         it knows no such job, queue or subscription
  *   -EREMOTEIO     it says no, for another reason
- * Threads: one caller at a time for each server, and always the same thread (libcups keeps
- * state for each thread).
+ * Threads: one caller at a time for each server; a thread that must not wait for another has its
+ * own.
  *
  *   C1  A call ends within timeout_ms, whatever cupsd does, twice that if it wants to know who asks
  *       (a peer that sends the length line of a chunk byte by byte is the exception).  A host

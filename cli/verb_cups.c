@@ -19,6 +19,8 @@ static const struct {
 	const char *options; /* letters of those that mean something here */
 } actions[] = {
 	{"check", cups_check, "cfrjw"},
+	{"apply", cups_apply, "cfrjwnNRWdt"},
+	{"revert", cups_revert, "cfrjwnNRWdt"},
 };
 
 static const struct option long_options[] = {
@@ -155,17 +157,38 @@ static int run(int argc, char **argv)
 const struct cli_verb cli_verb_cups = {
 	.name = "cups",
 	.summary = "what CUPS's configuration leaves behind, and how that is mended",
-	.usage = "usage: spoolguard cups check [--config FILE] [--files-config FILE] [--root DIR]\n"
-		 "                             [--without ID]... [--json]\n\n"
-		 "check   Says line by line what in cupsd.conf, cups-files.conf and around them "
-		 "leaves\n"
-		 "        something of jobs behind: what, where, and what mends it.\n\n"
-		 "  --config FILE        default /etc/cups/cupsd.conf\n"
-		 "  --files-config FILE  default cups-files.conf beside it\n"
-		 "  --root DIR           look for etc/ there\n"
-		 "  --without ID         as if that were no matter; may be repeated\n"
-		 "  --json               one object, schema spoolguard.cups-check/1\n\n"
-		 "Exit code: 0 nothing is left, 1 something is, 3 something could not be looked "
-		 "at.\n",
+	.usage =
+		"usage: spoolguard cups check   [OPTIONS]\n"
+		"       spoolguard cups apply   [--dry-run] [--without ID]... [OPTIONS]\n"
+		"       spoolguard cups revert  [--dry-run] [OPTIONS]\n\n"
+		"check    Says line by line what in cupsd.conf, cups-files.conf and around them "
+		"leaves\n"
+		"         something of jobs behind: what, where, and what mends it.\n"
+		"apply    Changes what can be changed there, and says of each change what users "
+		"lose.\n"
+		"         Lines that change stay as comments; cupsd -t has to be content; what was "
+		"is\n"
+		"         kept; if cupsd does not come up, it is put back.  Ties cups.service to "
+		"the\n"
+		"         mount of the spool once that lies on a volume.\n"
+		"revert   Takes out what apply wrote, and leaves what was edited since.\n\n"
+		"  --dry-run            show it, change nothing\n"
+		"  --without ID         leave that out (check and apply show ids in brackets; "
+		"\"systemd\"\n"
+		"                       are the units); may be repeated\n"
+		"  --config FILE        default /etc/cups/cupsd.conf\n"
+		"  --files-config FILE  default cups-files.conf beside it\n"
+		"  --root DIR           look for etc/ and usr/ there\n"
+		"  --reload-command C   instead of systemctl, or SIGHUP where systemd does not "
+		"run\n"
+		"  --no-reload          cupsd reads it when it is started again\n"
+		"  --wait SECONDS       for cupsd to come up (60)\n"
+		"  --cupsd PROGRAM      whose -t is asked\n"
+		"  --templates DIR      of the units, default /usr/share/spoolguard\n"
+		"  --json               one object, schema spoolguard.cups-check/1 (-apply, "
+		"-revert)\n\n"
+		"Exit code: 0 yes or done, 1 residue was found, or it failed, 3 something could "
+		"not be\n"
+		"looked at.\n",
 	.run = run,
 };

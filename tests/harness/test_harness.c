@@ -263,6 +263,20 @@ START_TEST(every_test_has_an_injection_and_no_two_share_a_name)
 }
 END_TEST
 
+START_TEST(every_scheme_is_tried)
+{
+	const struct scheme *scheme;
+	char name[HARNESS_NAME_BYTES];
+
+	options.groups = HARNESS_PATTERNS;
+	run();
+	for (size_t i = 0; (scheme = scheme_at(i)); i++) {
+		snprintf(name, sizeof(name), "pattern/%s", scheme->name);
+		ck_assert_msg(find(name) != NULL, "%s", name);
+	}
+}
+END_TEST
+
 static void inject(const char *name)
 {
 	options.inject = name;
@@ -619,6 +633,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, on_a_sound_machine_every_test_passes_or_says_why_not, 0, 2);
 	tcase_add_test(tcase, every_test_has_an_injection_and_no_two_share_a_name);
+	tcase_add_test(tcase, every_scheme_is_tried);
 	tcase_add_test(tcase, every_injection_fails_its_test_and_no_other);
 	tcase_add_test(tcase, every_injection_into_an_attached_volume_fails_its_test_and_no_other);
 	tcase_add_test(tcase, an_injection_is_refused_unless_it_is_allowed_and_known);

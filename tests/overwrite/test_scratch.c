@@ -105,6 +105,29 @@ START_TEST(a_write_that_is_dropped_or_torn_is_found_for_every_scheme)
 }
 END_TEST
 
+/* A block that is read while it is not durable comes from a cache, and proves nothing. */
+static void note_order(void *context, const struct simdisk_call *call)
+{
+	bool *unflushed = context;
+
+	if (call->op == SIMDISK_READ)
+		ck_assert(!*unflushed);
+	*unflushed = call->op == SIMDISK_WRITE || (*unflushed && call->op != SIMDISK_FLUSH);
+}
+
+START_TEST(each_pass_is_flushed_before_it_is_read_back)
+{
+	const struct scheme *scheme = scheme_default();
+	bool unflushed = false;
+
+	simdisk_set_hook(disk, note_order, &unflushed);
+	ck_assert(is_good(scratch_test(disk, area, scheme, false, &report)));
+	ck_assert(!unflushed);
+	ck_assert_uint_eq(simdisk_count(disk, SIMDISK_FLUSH), report.passes);
+	ck_assert_uint_ge(simdisk_count(disk, SIMDISK_READ), report.passes);
+}
+END_TEST
+
 START_TEST(every_single_io_error_is_reported)
 {
 	for (uint64_t nth = 1;; nth++) {
@@ -145,6 +168,7 @@ int main(void)
 	tcase_add_test(tcase, every_scheme_is_tried_and_leaves_its_last_pattern_in_the_area_alone);
 	tcase_add_test(tcase, a_bit_that_is_changed_on_the_medium_is_found_for_every_scheme);
 	tcase_add_test(tcase, a_write_that_is_dropped_or_torn_is_found_for_every_scheme);
+	tcase_add_test(tcase, each_pass_is_flushed_before_it_is_read_back);
 	tcase_add_test(tcase, every_single_io_error_is_reported);
 	tcase_add_test(tcase, want_of_room_is_an_error_and_no_bad_block);
 	suite_add_tcase(suite, tcase);

@@ -13,6 +13,7 @@
 #: make fuzz          libFuzzer (clang) over every decoder of outside bytes, FUZZ_SECONDS=5 each
 #: make crash         a million crash states of the residue map (SPOOLGUARD_CRASH_STATES, _SEED)
 #: make mutants       every flush and lock of the map and the eraser dropped in turn: each is caught
+#: make soak          ten minutes of jobs while cupsd, the service and the volume process are killed
 #: make demo          a spool, a real printer program, real jobs, and what is left of them
 #: make bench         the benchmarks in bench/; tables and plots in build/bench/
 #: make install       [PREFIX=/usr/local] [DESTDIR=]; make uninstall
@@ -154,7 +155,7 @@ C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) examples/*.c tests/*/*.[ch] tests/*/*/
 SCRIPTS := $(wildcard .ci/run pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
-	test-now valgrind test-cross fuzz crash mutants demo bench install refuse-install uninstall \
+	test-now valgrind test-cross fuzz crash mutants soak demo bench install refuse-install uninstall \
 	sbom clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -257,6 +258,10 @@ crash: $(BUILD)/tests/overwrite/test_crash
 mutants:
 	@$(MAKE) --no-print-directory MUTANTS=1 -j $(JOBS) build/mutants/tests/overwrite/mutants
 	@JOBS=$(JOBS) build/mutants/tests/overwrite/mutants
+
+soak: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(BUILD)) SOAK_SECONDS=$(or $(SOAK_SECONDS),600) tests/e2e/soak.sh
 
 demo: deps
 	@$(MAKE) --no-print-directory all

@@ -294,9 +294,13 @@ static void renew_wake(struct cups_source *source)
 {
 	const char *path = source->options.config->cups_wake;
 
+	if (source->wake && wake_renew(source->wake, NULL) < 0) {
+		wake_close(source->wake);
+		source->wake = NULL;
+	}
 	if (source->wake)
-		(void)wake_renew(source->wake, NULL);
-	else if (wake_open(path, (gid_t)-1, &source->wake, NULL) < 0)
+		return;
+	if (wake_open(path, (gid_t)-1, &source->wake, NULL) < 0)
 		source->wake = NULL;
 	else
 		source->is_subscribed = false;
@@ -361,8 +365,8 @@ static void wait_for_news(struct cups_source *source, uint64_t wait_ms)
 		return;
 	if (fds[0].revents && read(source->poke_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return;
-	if (fds[1].revents)
-		(void)wake_drain(source->wake, ids, &id_count, &woken);
+	if (fds[1].revents && wake_drain(source->wake, ids, &id_count, &woken) < 0)
+		source->has_notifier = false; /* the clock is enough */
 }
 
 static void *run(void *argument)

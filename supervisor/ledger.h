@@ -9,19 +9,29 @@
  *     |  caller gone       v  | tried again, at growing intervals
  *     +-> SEEN           FAILED (why)
  *
- * One file, DIR/ledger: JSON lines, each with a CRC of the line; appended and fsynced before
- * what it announces is done, replayed at open, rewritten whole (new file, fsync, rename) when
- * mostly history.  Its room is allocated ahead, so that a full disk does not stop a job in
- * mid-course.
+ * One file, DIR/ledger: JSON lines, each with a check of the line (ledger_record.h); appended and
+ * fsynced before what it announces is done, replayed at open, rewritten whole (new file, fsync,
+ * rename) when mostly history.  Its room is allocated ahead, so much for each job that is not
+ * RETIRED: whoever was let in comes to its end on a full disk, and ENOSPC is said to newcomers.
  *
  *   L1  RETIRING is durable before a byte of the job's files is overwritten.
  *   L2  RETIRED is durable before anybody is told.
- *   L3  A torn last line is cut off; a damaged line elsewhere is reported, and the jobs of the
- *       others stay known.
+ *   L3  A torn last line is cut off; a damaged line elsewhere is reported, the file as it was is
+ *       kept as DIR/ledger.damaged, and the jobs of the other lines stay known.  A job whose file
+ *       names were lost is HELD, and never RETIRED as if it had had none.
  *   L4  File names never lie there in clear: a list of files is sealed (AES-256-GCM) under a key
  *       that is kept on the volume itself, so that names are readable only while the spool is open.
  *   L5  The same (source, id) seen again while it is not RETIRED is the same job; after that it is
- * a new one.
+ *       a new one, unless it brings nothing new: no file, or only files that the old one had and
+ *       that are gone.
+ *   L6  What failed to become durable is not known: a call that failed changed nothing.  After a
+ *       failed fsync nothing is believed until the file was rewritten whole.
+ *
+ * A name may be that of a directory ("/spool/tmp/7/": all that is in it when the job ends) or the
+ * beginning of names ("/spool/tmp/7-//"): one or two slashes at its end, which no file's name has.
+ *
+ * Times are told, never relied on: jobs are in the order of their numbers, and a clock that jumps
+ * changes nothing.
  *
  * Threads: any; each call is atomic.
  */
@@ -37,7 +47,9 @@
 
 #define LEDGER_ID_BYTES	    256
 #define LEDGER_SOURCE_BYTES 48 /* "cups", "call", "watch:NAME" */
-#define LEDGER_FILES_MAX    4096u
+#define LEDGER_VOLUME_BYTES 40
+#define LEDGER_WHY_BYTES    256
+#define LEDGER_FILES_MAX    4096u /* of one job */
 /* Jobs that are not RETIRED: beyond, -ENOBUFS and intake is held. */
 #define LEDGER_OPEN_MAX	    65536u
 #define LEDGER_KEEP_DEFAULT 4096u /* retired jobs that are remembered */
@@ -55,20 +67,22 @@ struct ledger_job {
 	uint64_t number; /* never used twice */
 	char source[LEDGER_SOURCE_BYTES];
 	char id[LEDGER_ID_BYTES];
-	char volume[40]; /* its UUID; "": not known yet */
-	uid_t uid;	 /* who announced it */
+	char volume[LEDGER_VOLUME_BYTES]; /* its UUID; "": not known yet */
+	uid_t uid;			  /* who announced it */
 	enum ledger_state state;
-	char why[256];
+	char why[LEDGER_WHY_BYTES];
 	int64_t seen_wall_s, changed_wall_s;
-	uint32_t attempts;
+	uint32_t attempts; /* times that it was RETIRING */
 	size_t file_count;
+	size_t lost_files;	     /* of those: their names went with a damaged line (L3) */
 	struct json_object *receipt; /* RETIRED; borrowed until ledger_job_done() */
 };
 void ledger_job_done(struct ledger_job *job);
 
 struct ledger;
 
-/* -EROFS, -EACCES, -ENOSPC: the state directory; -EBUSY: another service has it. */
+/* -EROFS, -EACCES, -ENOSPC: the state directory; -EBUSY: another service has it;
+ * -EPROTONOSUPPORT: written by a newer version. */
 must_check int ledger_open(
 	const char *directory, struct ledger **ret_ledger, struct problem *reterr_problem);
 void ledger_close(struct ledger *ledger);
@@ -76,18 +90,23 @@ void ledger_close(struct ledger *ledger);
 uint64_t ledger_damaged_lines(const struct ledger *ledger);
 
 /* The key that names are sealed with on that volume (made on the spool if there is none:
- * ledger_key.h). */
+ * ledger_key.h).  Copied.  Set anew each time the volume is opened. */
 must_check int ledger_set_key(
 	struct ledger *ledger, const char *volume_uuid, const struct secret *key);
+/* The volume is closed: the names of its jobs cannot be read until it is open again. */
+void ledger_drop_key(struct ledger *ledger, const char *volume_uuid);
 
 /*
  * A job is announced, or more of its files are (they are added; a name twice is once).  state:
- * LEDGER_BEGUN or LEDGER_SEEN.  A retired (source, id) with nothing new gives its number and
- * ret_known = true.  -ENOKEY: the volume's key is not set; -ENOSPC and friends: not durable, and
- * nothing is known of it.
+ * LEDGER_BEGUN (always a new job after a RETIRED one) or LEDGER_SEEN.  A retired (source, id) with
+ * nothing new (L5) gives its number and ret_known = true.  -EINVAL: a source, id, or file name that
+ * cannot be (an absolute path of at most PATH_MAX bytes); -ENOKEY: the volume's key is not set;
+ * -EXDEV: the job is another volume's; -EPERM: another user's, who is not root; -E2BIG:
+ * LEDGER_FILES_MAX; -ENOBUFS: LEDGER_OPEN_MAX; -ENOSPC and friends: not durable, and nothing is
+ * known of it.
  */
 struct ledger_news {
-	const char *source, *id, *volume_uuid;
+	const char *source, *id, *volume_uuid; /* volume_uuid NULL: not known, and no files */
 	uid_t uid;
 	enum ledger_state state;
 	const char *const *files;
@@ -96,28 +115,31 @@ struct ledger_news {
 must_check int ledger_add(struct ledger *ledger, const struct ledger_news *news,
 	uint64_t *ret_number, bool *ret_known, struct problem *reterr_problem);
 
-/* why and receipt may be NULL; receipt is taken. */
+/* why and receipt may be NULL; receipt is taken.  -ENOENT; -EPERM: it is RETIRED already; -EAGAIN:
+ * more files were announced since it was RETIRING, and it cannot be RETIRED without them. */
 must_check int ledger_set(struct ledger *ledger, uint64_t number, enum ledger_state state,
 	const char *why, struct json_object *receipt);
-/* The same for many jobs with one fsync. */
+/* The same for many jobs with one fsync: all or none.  receipts may be NULL; each is taken. */
 must_check int ledger_set_many(struct ledger *ledger, const uint64_t *numbers, size_t count,
-	enum ledger_state state, const char *why);
+	enum ledger_state state, const char *why, struct json_object **receipts);
+/* Why a job stands where it stands, until its state changes or the service ends: not durable. */
+void ledger_note(struct ledger *ledger, uint64_t number, const char *why);
 
 must_check int ledger_get(struct ledger *ledger, uint64_t number, struct ledger_job *ret_job);
 /* The newest with that (source, id); source NULL: any.  -ENOENT. */
 must_check int ledger_find(
 	struct ledger *ledger, const char *source, const char *id, struct ledger_job *ret_job);
-/* Gives an array of strings and its strings.  -ENOKEY. */
+/* Gives an array of strings and its strings.  -ENOKEY; -EBADMSG: sealed under another key. */
 must_check int ledger_files(
 	struct ledger *ledger, uint64_t number, char ***ret_files, size_t *ret_count);
 void ledger_files_free(char **files, size_t count);
 
-/* Numbers of all jobs in that state (at most max), oldest first. */
-size_t ledger_list(
-	struct ledger *ledger, enum ledger_state state, uint64_t *ret_numbers, size_t max);
+/* Numbers of the jobs in that state (at most max), oldest first; volume_uuid NULL: of any. */
+size_t ledger_list(struct ledger *ledger, enum ledger_state state, const char *volume_uuid,
+	uint64_t *ret_numbers, size_t max);
 
 struct ledger_counts {
-	uint64_t by_state[LEDGER_FAILED + 1];
+	uint64_t by_state[LEDGER_FAILED + 1]; /* RETIRED: those that are remembered */
 	uint64_t retired_ever;
 	int64_t oldest_open_wall_s; /* of those that are not RETIRED; 0: none */
 };
@@ -126,7 +148,8 @@ const char *ledger_state_text(enum ledger_state state);
 /* {"job","source","state","why","seen","files",...}; receipt only if asked for; gives. */
 struct json_object *ledger_job_to_json(const struct ledger_job *job, bool receipt);
 
-/* The key on that volume went for good (a new key and file system): its open jobs died with it. */
+/* The key on that volume went for good (a new key and file system): its open jobs died with it.
+ * They are RETIRED without a receipt. */
 must_check int ledger_forget_volume(
 	struct ledger *ledger, const char *volume_uuid, const char *why);
 

@@ -11,6 +11,8 @@
 #define SPOOLGUARD_TESTS_SUPPORT_SCRATCH_H
 
 void scratch_make(void); /* below $TMPDIR, or /var/tmp */
+/* The same in memory (for root; else on disk): for thousands of small files and fsyncs. */
+void scratch_make_fast(void);
 void scratch_remove(void);
 const char *scratch_path(void);
 

@@ -121,7 +121,7 @@ WARN := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wimplicit-fallthrough \
 	-Wno-gnu-statement-expression # json-c's foreach, in clang's eyes
 OPT  ?= -O2 -g
-CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
+CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) -I. -I$(BUILD)/generated -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
 	-DSPOOLGUARD_VERSION='"$(VERSION)"' -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pthread \
 	$(SANFLAGS) $(MUTFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
@@ -168,6 +168,13 @@ help:
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC  )$(CC) $(CFLAGS_ALL) $(pkg_cflags) -MMD -MP -c -o $@ $<
+
+# The service hands out its interface file as it stands.
+INTERFACE := supervisor/io.spoolguard.varlink
+$(BUILD)/generated/spoolguard/interface.inc: $(INTERFACE)
+	@mkdir -p $(@D)
+	@od -An -v -tx1 $< | sed 's/[0-9a-f][0-9a-f]/0x&,/g' >$@
+$(BUILD)/obj/supervisor/interface.o: $(BUILD)/generated/spoolguard/interface.inc
 
 define archive
 	@mkdir -p $(@D)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "blockdev/blockdev.h"
+#include "ipc/fields.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -168,4 +169,42 @@ void sweep_report_done(struct sweep_report *report)
 {
 	json_object_put(report->status);
 	*report = (struct sweep_report){.status = NULL};
+}
+
+/* --- in words --- */
+
+const char *sweep_verdict_name(enum sweep_verdict verdict)
+{
+	static const char *const names[] = {
+		[SWEEP_WHOLE] = "whole",
+		[SWEEP_NOT_WHOLE] = "not whole",
+		[SWEEP_CANNOT_TELL] = "cannot tell",
+	};
+
+	return names[verdict];
+}
+
+struct json_object *sweep_report_to_json(
+	const struct runtime_state *state, const struct sweep_report *report)
+{
+	const struct barrier_report *barrier = &report->barrier;
+	struct json_object *object = json_object_new_object();
+
+	fields_add_string(object, "schema", "spoolguard.sweep/1");
+	fields_add_string(object, "path", state->path);
+	fields_add_string(object, "result", report->fault ? "not whole" : "swept");
+	fields_add_string(object, "verdict", sweep_verdict_name(report->verdict));
+	if (report->fault)
+		fields_add_string(object, "fault", report->fault);
+	fields_add_bool(object, "file_system_swept", barrier->led);
+	fields_add_bool(object, "journal_discarded", barrier->free_space.journal_discarded);
+	fields_add_u64(object, "trimmed_bytes", barrier->free_space.trimmed_bytes);
+	fields_add_u64(object, "unreached_free_blocks", barrier->free_space.unreached_blocks);
+	fields_add_u64(object, "epoch", barrier->epoch);
+	fields_add_u64(object, "owed_blocks", owed_blocks(report->status));
+	fields_add_u64(object, "unknown_blocks", volumes_status_u64(report->status, "unknown"));
+	fields_add_u64(object, "stuck_blocks", volumes_status_u64(report->status, "stuck"));
+	fields_add_u64(object, "refused_blocks", volumes_status_u64(report->status, "refused"));
+	fields_add_u64(object, "took_ms", report->took_ms);
+	return object;
 }

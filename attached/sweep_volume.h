@@ -29,6 +29,12 @@ struct sweep_report {
 };
 void sweep_report_done(struct sweep_report *report);
 
+/* "whole", "not whole", "cannot tell" */
+const char *sweep_verdict_name(enum sweep_verdict verdict);
+/* "schema": "spoolguard.sweep/1"; give the object to json_object_put(). */
+struct json_object *sweep_report_to_json(
+	const struct runtime_state *state, const struct sweep_report *report);
+
 /*
  * sink may be NULL; it is called from a thread of this call's.  -EROFS: attached read-only;
  * -EOPNOTSUPP: encryption only; -ESRCH: its process is gone; -ECANCELED: the sink said so, and

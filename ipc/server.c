@@ -40,6 +40,15 @@ void server_stop(struct server *server)
 	(void)!write(server->wake_fd, &one, sizeof(one));
 }
 
+bool server_is_alive(struct server *server)
+{
+	const uint64_t one = 1;
+	bool alive = !atomic_exchange(&server->asked, true);
+
+	(void)!write(server->wake_fd, &one, sizeof(one));
+	return alive;
+}
+
 static void take_wake(struct server *server)
 {
 	uint64_t ignored;
@@ -349,6 +358,7 @@ int server_run(struct server *server)
 	while (!atomic_load(&server->stop)) {
 		int timeout_ms = cut_late(server), n;
 
+		atomic_store(&server->asked, false);
 		free_dead(server);
 		server->again = false;
 		n = epoll_wait(server->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
@@ -440,6 +450,7 @@ void server_free(struct server *server)
 
 		server->connections = connection->next;
 		call_abandon(connection);
+		(void)!connection_send(connection);
 		connection_free(connection);
 	}
 	free_dead(server);

@@ -79,11 +79,15 @@ must_check int server_new(const struct server_options *options, struct server **
 must_check int server_run(struct server *server);
 /* Also from a signal handler. */
 void server_stop(struct server *server);
-/* After server_run().  Calls that have not been answered may still be, from any thread: they are
- * gone. */
+/*
+ * After server_run().  What was answered meanwhile is sent, as far as the kernel takes it.  Calls
+ * that have not been answered may still be, from any thread: they are gone.
+ */
 void server_free(struct server *server);
 DEFINE_CLEANUP(struct server *, server_free)
 size_t server_connections(const struct server *server);
+/* server_run() has come round since this was asked last. */
+bool server_is_alive(struct server *server);
 
 const char *server_call_method(const struct server_call *call); /* as in the table */
 /* Borrowed, while run() runs and the call is not answered. */

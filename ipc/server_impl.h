@@ -70,7 +70,7 @@ struct server_call {
 struct server {
 	struct server_options options;
 	int epoll_fd, wake_fd;
-	atomic_bool stop;
+	atomic_bool stop, asked;
 	atomic_size_t connection_count;
 	struct connection *connections, *dead;
 	uint64_t next_connection;

@@ -19,7 +19,7 @@
  *   H3  Nothing of a run outlives it but the report, and the last pattern in the scratch areas.
  *   H4  A result names no job and no user; details hold no secret, no noise and no key.
  *
- * Threads: one run at a time in a process (-EBUSY); it may be any thread with 128 KiB of stack.  A
+ * Threads: one run at a time in a process (-EBUSY); it may be any thread with 256 KiB of stack.  A
  * child process is forked for a moment (the guard page's test): it takes no lock, touches only
  * memory, and is waited for by its number.
  * Time: about a second, most of it Argon2id and the media; harness_report.took_ms says.

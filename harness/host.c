@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* A device on a device on a device ...: deeper than this is nobody's. */
-#define DEPTH_MAX  16u
+#define DEPTH_MAX  8u
 #define NAME_BYTES 64
 
 static enum host_place place_of_device(const char *root, const char *name, unsigned int depth);

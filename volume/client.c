@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volume/client.h"
+#include "base/io.h"
 #include "ipc/channel.h"
 #include "volume/runtime.h"
 #include <errno.h>
@@ -12,6 +13,7 @@
 
 struct client {
 	struct channel *channel;
+	bool out_of_step; /* an answer was not waited for */
 };
 
 int client_connect(const char *uuid, struct client **ret_client)
@@ -48,9 +50,26 @@ void client_cancel(struct client *client)
 	(void)shutdown(channel_fd(client->channel), SHUT_RDWR);
 }
 
-/* Takes in.  On success *ret_answer is to be message_done(). */
-static int call(struct client *client, const char *method, struct json_object *in,
+static int exchange(struct client *client, const char *name, struct json_object *in, int timeout_ms,
 	struct message *ret_answer)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	r = message_encode_call(name, in, &text);
+	if (r >= 0)
+		r = channel_send(client->channel, text);
+	if (r >= 0)
+		r = channel_receive(client->channel, timeout_ms, ret_answer);
+	client->out_of_step = r == -ETIMEDOUT;
+	if (r < 0)
+		return r;
+	return ret_answer->error ? -EREMOTEIO : 0;
+}
+
+/* Takes in.  On success *ret_answer is to be message_done(). */
+static int call_within(struct client *client, const char *method, struct json_object *in,
+	int timeout_ms, struct message *ret_answer)
 {
 	char name[64];
 	uint64_t number = 0;
@@ -58,7 +77,11 @@ static int call(struct client *client, const char *method, struct json_object *i
 
 	snprintf(name, sizeof(name), PREFIX "%s", method);
 	*ret_answer = (struct message){.object = NULL};
-	r = channel_call(client->channel, name, in, ret_answer);
+	if (client->out_of_step) {
+		json_object_put(in);
+		return -ETIMEDOUT;
+	}
+	r = exchange(client, name, in, timeout_ms, ret_answer);
 	if (r == -EREMOTEIO) {
 		r = message_get_u64(ret_answer->parameters, "errno", &number) && number > 0 &&
 				    number < 4096
@@ -68,6 +91,12 @@ static int call(struct client *client, const char *method, struct json_object *i
 	if (r < 0)
 		message_done(ret_answer);
 	return r;
+}
+
+static int call(struct client *client, const char *method, struct json_object *in,
+	struct message *ret_answer)
+{
+	return call_within(client, method, in, -1, ret_answer);
 }
 
 static int call_plain(struct client *client, const char *method, struct json_object *in)
@@ -294,12 +323,13 @@ int client_grow(struct client *client, uint64_t *ret_blocks)
 	return r;
 }
 
-int client_selftest_overwrite(struct client *client, struct scratch_report *ret_report)
+int client_selftest_overwrite(
+	struct client *client, int timeout_ms, struct scratch_report *ret_report)
 {
 	struct scratch_report report = {.blocks = 0};
 	struct message answer;
 	uint64_t passes = 0;
-	int r = call(client, "SelfTestOverwrite", NULL, &answer);
+	int r = call_within(client, "SelfTestOverwrite", NULL, timeout_ms, &answer);
 
 	if (r >= 0 && (!message_get_u64(answer.parameters, "blocks", &report.blocks) ||
 			      !message_get_u64(answer.parameters, "passes", &passes) ||
@@ -315,12 +345,12 @@ int client_selftest_overwrite(struct client *client, struct scratch_report *ret_
 	return 0;
 }
 
-int client_selftest_map(struct client *client, struct residue_check *ret_check)
+int client_selftest_map(struct client *client, int timeout_ms, struct residue_check *ret_check)
 {
 	struct residue_check check = {.pages = 0};
 	struct message answer;
 	uint64_t whole = 0;
-	int r = call(client, "SelfTestMap", NULL, &answer);
+	int r = call_within(client, "SelfTestMap", NULL, timeout_ms, &answer);
 
 	if (r >= 0 && (!message_get_u64(answer.parameters, "pages", &check.pages) ||
 			      !message_get_u64(

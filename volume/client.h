@@ -48,8 +48,11 @@ must_check int client_set_fingerprint(
 must_check int client_set_sweep_owed(struct client *client, bool owed);
 must_check int client_set_filesystem_expected(struct client *client, bool expected);
 must_check int client_grow(struct client *client, uint64_t *ret_blocks);
-must_check int client_selftest_overwrite(struct client *client, struct scratch_report *ret_report);
-must_check int client_selftest_map(struct client *client, struct residue_check *ret_check);
+/* -ETIMEDOUT: no answer within so long (< 0: for ever); nothing more is answered to this client. */
+must_check int client_selftest_overwrite(
+	struct client *client, int timeout_ms, struct scratch_report *ret_report);
+must_check int client_selftest_map(
+	struct client *client, int timeout_ms, struct residue_check *ret_check);
 must_check int client_detach(struct client *client);
 
 #endif

@@ -239,14 +239,14 @@ START_TEST(the_medium_is_tested_where_no_job_lies)
 	struct scratch_report report;
 
 	make_live(0, 4, 'a');
-	ck_assert_int_eq(client_selftest_overwrite(client, &report), 0);
+	ck_assert_int_eq(client_selftest_overwrite(client, -1, &report), 0);
 	ck_assert_uint_eq(report.blocks, layout.scratch.count);
 	ck_assert_uint_eq(report.passes, 4);
 	ck_assert_uint_eq(report.different, 0);
 	ck_assert_uint_eq(report.refused, 0);
 	ck_assert(reads_as(0, 4, 'a'));
 	simdisk_break(disk, (struct extent){layout.scratch.first, 2}, SIMDISK_WRITE, EIO);
-	ck_assert_int_eq(client_selftest_overwrite(client, &report), 0);
+	ck_assert_int_eq(client_selftest_overwrite(client, -1, &report), 0);
 	ck_assert_uint_eq(report.refused, 2);
 }
 END_TEST
@@ -257,16 +257,16 @@ START_TEST(a_rotted_page_of_the_map_is_found_while_it_is_in_use)
 
 	ck_assert_int_eq(layout_write(disk, &layout, key), 0);
 	make_live(0, 4, 'a');
-	ck_assert_int_eq(client_selftest_map(client, &check), 0);
+	ck_assert_int_eq(client_selftest_map(client, -1, &check), 0);
 	ck_assert_uint_eq(check.pages, DATA_BLOCKS / PAGE_BLOCKS + 2);
 	ck_assert_uint_eq(check.damaged_pages, 0);
 	ck_assert_uint_eq(check.whole_superblocks, 2);
 	simdisk_flip(disk, (layout.map.first + 1) * BLOCK_BYTES + 99, 0);
 	simdisk_flip(disk, layout.superblock.first * BLOCK_BYTES + 99, 0);
-	ck_assert_int_eq(client_selftest_map(client, &check), 0);
+	ck_assert_int_eq(client_selftest_map(client, -1, &check), 0);
 	ck_assert_uint_eq(check.damaged_pages, 1);
 	ck_assert_uint_eq(check.whole_superblocks, 1);
-	ck_assert_int_eq(client_selftest_map(client, &check), 0);
+	ck_assert_int_eq(client_selftest_map(client, -1, &check), 0);
 	ck_assert_uint_eq(check.damaged_pages, 0);
 	ck_assert(reads_as(0, 4, 'a'));
 }
@@ -281,11 +281,11 @@ static void *test_again_and_again(void *argument)
 		struct scratch_report report;
 		struct residue_check check;
 
-		r = client_selftest_overwrite(own, &report);
+		r = client_selftest_overwrite(own, -1, &report);
 		if (r >= 0)
 			r = report.different + report.refused > 0
 				    ? -EIO
-				    : client_selftest_map(own, &check);
+				    : client_selftest_map(own, -1, &check);
 		if (r >= 0 && check.damaged_pages > 0)
 			r = -EBADMSG;
 	}
@@ -311,6 +311,31 @@ START_TEST(several_test_at_once_while_blocks_are_written_and_freed)
 		ck_assert_int_eq(pthread_join(threads[i], &failed), 0);
 		ck_assert_ptr_null(failed);
 	}
+}
+END_TEST
+
+static void hold_scratch(void *context, const struct simdisk_call *call)
+{
+	if (call->op == SIMDISK_WRITE && call->at.first == layout.scratch.first)
+		pass_gate(context, &(struct simdisk_call){call->op, {layout.data_first, 1}});
+}
+
+START_TEST(a_medium_that_hangs_holds_up_its_tester_for_a_while_and_nobody_else)
+{
+	struct scratch_report report;
+	struct residue_check check;
+	struct client *own;
+
+	close_gate();
+	simdisk_set_hook(disk, hold_scratch, NULL);
+	ck_assert_int_eq(client_connect(UUID, &own), 0);
+	ck_assert_int_eq(client_selftest_overwrite(own, 200, &report), -ETIMEDOUT);
+	ck_assert_int_eq(client_selftest_map(own, 200, &check), -ETIMEDOUT);
+	make_live(0, 4, 'a');
+	ck_assert_uint_eq(status_u64("live"), 4);
+	open_gate();
+	client_free(own);
+	ck_assert_int_eq(client_selftest_overwrite(client, -1, &report), 0);
 }
 END_TEST
 
@@ -632,6 +657,7 @@ int main(void)
 	tcase_add_test(tcase, the_medium_is_tested_where_no_job_lies);
 	tcase_add_test(tcase, a_rotted_page_of_the_map_is_found_while_it_is_in_use);
 	tcase_add_test(tcase, several_test_at_once_while_blocks_are_written_and_freed);
+	tcase_add_test(tcase, a_medium_that_hangs_holds_up_its_tester_for_a_while_and_nobody_else);
 	tcase_add_test(tcase, a_volume_that_is_read_only_is_not_written_to);
 	tcase_add_test(tcase, what_a_connection_holds_ends_with_it);
 	tcase_add_test(tcase, a_thousand_connections_are_served);

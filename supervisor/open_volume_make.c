@@ -67,7 +67,7 @@ static int set_options(const struct config_volume *volume, const struct volume_r
 
 /* R1 to R1: the record is there before, and says afterwards what came of it. */
 static int make(const struct open_volume_request *request, const struct volume_record *record,
-	const struct secret *passphrase, struct volume_format_options *options,
+	const struct secret *passphrase, struct volume_format_options options,
 	struct open_volume_report *report, struct problem *reterr_problem)
 {
 	const char *medium = request->volume->medium;
@@ -76,15 +76,15 @@ static int make(const struct open_volume_request *request, const struct volume_r
 	struct guard_report checked;
 	int r;
 
-	r = set_options(request->volume, record, options, reterr_problem);
+	r = set_options(request->volume, record, &options, reterr_problem);
 	if (r >= 0)
 		r = guard_check(medium, &guard, &checked, reterr_problem);
 	if (r < 0)
 		return r;
-	options->checked = &checked;
+	options.checked = &checked;
 	if (checked.kind != GUARD_MISSING)
-		options->size_bytes = 0;
-	r = make_spool(medium, options, true, passphrase, &made, reterr_problem);
+		options.size_bytes = 0;
+	r = make_spool(medium, &options, true, passphrase, &made, reterr_problem);
 	if (r < 0)
 		return r;
 	report->made = true;
@@ -104,7 +104,7 @@ int open_volume_finish(const struct open_volume_request *request,
 
 	r = destroy_keys(request->volume->medium, report, reterr_problem);
 	if (r >= 0)
-		r = make(request, record, passphrase, &options, report, reterr_problem);
+		r = make(request, record, passphrase, options, report, reterr_problem);
 	if (r >= 0)
 		r = volume_record_remove(
 			request->config->state_directory, request->volume->name, reterr_problem);
@@ -183,7 +183,7 @@ int open_volume_make_boot(const struct open_volume_request *request,
 	if (r >= 0)
 		r = secret_new_random(UNLOCK_BOOT_KEY_BYTES, &key);
 	if (r >= 0)
-		r = make(request, &now, key, &options, report, reterr_problem);
+		r = make(request, &now, key, options, report, reterr_problem);
 	if (r >= 0)
 		r = record_made(request, &now, &key, reterr_problem);
 	if (r >= 0)

@@ -8,9 +8,13 @@
  *
  * The work that needs privilege (attach, mount, binds) is the mounter's (mounter.h).  A volume
  * that is attached already (by hand, or before the service was restarted) is adopted as it is.
- * A dead volume process is noticed at once (its control connection ends) and started again, its
+ * A dead volume process is noticed at once (a descriptor of the process) and started again, its
  * mount and binds brought back; after KEEPER_RESTARTS_MAX within KEEPER_RESTARTS_S the keeper
- * gives up until an administrator attaches it, and says so.
+ * gives up until an administrator attaches it, and says so.  What failed otherwise is tried again
+ * at growing intervals, and at once when the medium or the key file changes.
+ *
+ * CLOSED outlives the service (RUNTIME/closed.NAME): a drive that is being swapped is not opened
+ * again by an upgrade.  It does not outlive a boot.
  *
  *   K1  A key is asked for anew at each start, and kept nowhere; the boot key alone is
  *       kept, in locked memory of the mounter, and its loss is the loss of the spool.
@@ -46,29 +50,44 @@ struct keeper_options {
 	const char *mounter_path;	    /* the mounter's socket */
 	struct state *state;
 	struct events *events;
-	/* Called from the keeper's thread when it became OPEN or ceased to be. */
+	/*
+	 * Called from the keeper's thread when it became OPEN, and before it ceases to be on
+	 * purpose or after it did: who has something open on the spool lets go before he returns.
+	 */
 	void (*changed)(void *context, struct keeper *keeper);
 	void *context;
 };
 
 must_check int keeper_new(const struct keeper_options *options, struct keeper **ret_keeper);
 must_check int keeper_start(struct keeper *keeper);
+/* Who waits in a call below is told -ESHUTDOWN or -ECANCELED; what the mounter does goes on. */
+void keeper_stop(struct keeper *keeper);
 /* The volume stays attached. */
 void keeper_free(struct keeper *keeper);
 
 enum keeper_state keeper_state(struct keeper *keeper);
+const char *keeper_state_text(enum keeper_state state); /* "open" */
+/* Its thread comes round, or waits for something that may last (pulse.h). */
+bool keeper_is_alive(struct keeper *keeper);
 const struct config_volume *keeper_volume(const struct keeper *keeper);
 /* -ENOTCONN: not OPEN. */
 must_check int keeper_runtime(struct keeper *keeper, struct runtime_state *ret_state);
-/* {"name","state","why","uuid","mount","medium","key",...}; with the volume process's own status
- * ("volume") if it is OPEN; gives. */
+/*
+ * {"name","state","why","uuid","mount","medium","key":{"source","file","place","beside"},
+ *  "restarts","warnings":[]}, and "volume" (attached/volume_status.h) if it is OPEN; gives.
+ */
 struct json_object *keeper_to_json(struct keeper *keeper);
 
 /* By an administrator.  passphrase_fd: taken; -1: as configured.  Waits for the outcome. */
 must_check int keeper_attach(
 	struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem);
 must_check int keeper_detach(struct keeper *keeper, struct problem *reterr_problem);
-/* A new key and a new file system; everything on it is gone (mounter.h Renew).  It must be OPEN. */
-must_check int keeper_renew(struct keeper *keeper, struct problem *reterr_problem);
+/*
+ * A new key and a new file system; everything on it is gone (mounter.h Renew).  It must be OPEN.
+ * passphrase_fd: taken; the volume's own passphrase, which stays its own; -1: as configured
+ * (-ENOKEY if only an administrator has it).
+ */
+must_check int keeper_renew(
+	struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem);
 
 #endif

@@ -13,6 +13,7 @@
 #include "ipc/channel.h"
 #include "supervisor/config.h"
 #include "supervisor/mounter.h"
+#include "supervisor/supervisor.h"
 #include "volume/runtime.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -167,6 +168,19 @@ static int run_mounter(const struct arguments *arguments)
 	return r < 0 ? fail(&problem, r) : EXIT_SUCCESS;
 }
 
+static int run_service(const struct arguments *arguments)
+{
+	struct supervisor *supervisor = NULL;
+	struct problem problem = {""};
+	int r;
+
+	r = supervisor_new(arguments->config, &supervisor, &problem);
+	if (r >= 0)
+		r = supervisor_run(supervisor, &problem);
+	supervisor_free(supervisor);
+	return r < 0 ? fail(&problem, r) : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
@@ -190,6 +204,5 @@ int main(int argc, char **argv)
 	case RUN:
 		break;
 	}
-	fprintf(stderr, "spoolguardd: this part is not built yet\n");
-	return EXIT_FAILURE;
+	return run_service(&arguments);
 }

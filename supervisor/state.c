@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define REASONS_MAX 128
-#define KEY_BYTES   80
+#define KEY_BYTES   160
 #define TEXT_BYTES  512
 
 struct reason {

@@ -2,6 +2,7 @@
 #include "supervisor/unlock.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "harness/host.h"
 #include "keystore/keystore.h"
 #include <assert.h>
 #include <errno.h>
@@ -154,6 +155,27 @@ int unlock_read_fd(
 	*ret_passphrase = passphrase;
 	passphrase = NULL;
 	return 0;
+}
+
+/* --- where it lies --- */
+
+bool unlock_is_beside(const struct config_volume *volume, struct problem *ret_line)
+{
+	enum host_place place;
+	char text[HOST_TEXT_BYTES];
+
+	if (volume->unlock != CONFIG_UNLOCK_KEY_FILE ||
+		host_find_place(volume->key_file, &place, text) < 0 ||
+		host_is_apart(volume->key_file))
+		return false;
+	problem_set(ret_line, 0,
+		"key beside the lock: the key file of volume %s, %.300s, lies %s, so that who "
+		"takes "
+		"this machine's disks can read the spool; use unlock = credential, or a medium "
+		"that "
+		"is kept apart",
+		volume->name, volume->key_file, text);
+	return true;
 }
 
 const char *unlock_text(enum config_unlock unlock)

@@ -30,6 +30,13 @@ must_check int unlock_read(const struct config_volume *volume, struct secret **r
 must_check int unlock_read_fd(int fd, uint64_t timeout_ms, struct secret **ret_passphrase,
 	struct problem *reterr_problem);
 
+/*
+ * What is wrong with where the key lies, as a line with its remedy; false: nothing is known
+ * against it.  "Key beside the lock": a key file on a disk of this machine that is not
+ * encrypted itself, so that who takes the disks has both.
+ */
+bool unlock_is_beside(const struct config_volume *volume, struct problem *ret_line);
+
 /* "ask", "credential", ... as in the configuration. */
 const char *unlock_text(enum config_unlock unlock);
 

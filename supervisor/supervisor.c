@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/supervisor.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "supervisor/mounter.h"
+#include "supervisor/supervisor_impl.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TICK_MS		1000
+#define EXTEND_MS	30000u /* what is asked for, each EXTEND_EVERY_MS */
+#define EXTEND_EVERY_MS 10000u
+#define SCHEDULE_MS	20000u
+#define LINE_BYTES	400
+
+/* --- the directories (X3) --- */
+
+static int make_directory(const char *path, mode_t mode, struct problem *reterr_problem)
+{
+	if (mkdir(path, mode) == 0) /* whatever the umask is */
+		return chmod(path, mode) < 0 ? -errno : 0;
+	if (errno == EEXIST)
+		return 0;
+	return problem_set(reterr_problem, -errno, "%s cannot be made: %s", path, strerror(errno));
+}
+
+/* The directory itself is locked: that works on a disk that is full, or read-only, too. */
+static int lock_directory(const char *path, int *ret_fd, struct problem *reterr_problem)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return problem_set(
+			reterr_problem, -errno, "%s cannot be used: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return problem_set(reterr_problem, -EBUSY,
+			"%s is in use by another spoolguardd; end that one first", path);
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* Callers reach the socket through it, and nobody but root sees what else is there. */
+static int open_runtime_directory(struct supervisor_impl *impl, struct problem *reterr_problem)
+{
+	const char *path = runtime_directory();
+	struct stat st;
+	int r;
+
+	r = make_directory(path, 0711, reterr_problem);
+	if (r >= 0)
+		r = lock_directory(path, &impl->runtime_lock, reterr_problem);
+	if (r >= 0 && fstat(impl->runtime_lock, &st) == 0 && (st.st_mode & 0777) == 0700)
+		(void)!fchmod(impl->runtime_lock, 0711); /* made by a command before us */
+	return r;
+}
+
+/* --- what changes --- */
+
+void supervisor_wake(struct supervisor *supervisor)
+{
+	const uint64_t one = 1;
+
+	(void)!write(supervisor->impl->wake_fd, &one, sizeof(one));
+}
+
+static void on_state(void *context)
+{
+	supervisor_wake(context);
+}
+
+static void tell_state(struct supervisor *supervisor)
+{
+	struct supervisor_impl *impl = supervisor->impl;
+	enum state_name now = state_get(supervisor->state);
+	char line[LINE_BYTES];
+
+	state_line(supervisor->state, line, sizeof(line));
+	notify_status(impl->notify, line);
+	if (now == impl->told)
+		return;
+	impl->told = now;
+	events_note(supervisor->events, "state", state_text(now), "done", "%s", line);
+}
+
+/* Ready: tested, and every volume is open or known not to open now. */
+static bool is_ready(struct supervisor *supervisor)
+{
+	bool tested, started;
+
+	pthread_mutex_lock(&supervisor->impl->lock);
+	tested = supervisor->impl->tested;
+	started = supervisor->impl->keepers_started;
+	pthread_mutex_unlock(&supervisor->impl->lock);
+	for (size_t i = 0; tested && started && i < supervisor->keeper_count; i++) {
+		if (keeper_state(supervisor->keepers[i]) == KEEPER_OPENING)
+			return false;
+	}
+	return tested;
+}
+
+static void tell_ready(struct supervisor *supervisor)
+{
+	if (supervisor->impl->ready || !is_ready(supervisor))
+		return;
+	supervisor->impl->ready = true;
+	notify_ready(supervisor->impl->notify);
+	events_note(supervisor->events, "ready", NULL, "done", NULL);
+}
+
+/* --- the watchdog (pulse.h) --- */
+
+static const char *find_dead(struct supervisor *supervisor)
+{
+	if (!pulse_is_alive(&supervisor->impl->tester_pulse))
+		return "the tester";
+	for (size_t i = 0; i < supervisor->keeper_count; i++) {
+		(void)keeper_state(supervisor->keepers[i]); /* its lock can be had */
+		if (!keeper_is_alive(supervisor->keepers[i]))
+			return keeper_volume(supervisor->keepers[i])->name;
+	}
+	return NULL;
+}
+
+static void feed_watchdog(struct supervisor *supervisor)
+{
+	const char *dead = find_dead(supervisor);
+
+	if (!dead)
+		notify_watchdog(supervisor->impl->notify);
+	else if (!supervisor->impl->said_dead)
+		events_note(supervisor->events, "thread-stands-still", dead, "failed",
+			"the watchdog is not fed any more");
+	supervisor->impl->said_dead = dead != NULL;
+}
+
+/* --- reload --- */
+
+static void add_kept(char *kept, size_t bytes, const char *what)
+{
+	size_t used = strlen(kept);
+
+	snprintf(kept + used, bytes - used, "%s%s", used ? ", " : "", what);
+}
+
+static void list_kept(const struct config *now, const struct config *next, char *kept, size_t bytes)
+{
+	kept[0] = '\0';
+	if (strcmp(now->socket, next->socket) != 0)
+		add_kept(kept, bytes, "socket");
+	if (strcmp(now->state_directory, next->state_directory) != 0)
+		add_kept(kept, bytes, "state_directory");
+	if (now->volume_count != next->volume_count ||
+		memcmp(now->volumes, next->volumes, sizeof(now->volumes)) != 0)
+		add_kept(kept, bytes, "volumes");
+	if (now->watch_count != next->watch_count ||
+		memcmp(now->watches, next->watches, sizeof(now->watches)) != 0)
+		add_kept(kept, bytes, "watches");
+	if (now->cups != next->cups || strcmp(now->cups_server, next->cups_server) != 0 ||
+		strcmp(now->cups_spool, next->cups_spool) != 0 ||
+		strcmp(now->cups_temp, next->cups_temp) != 0 ||
+		strcmp(now->cups_cache, next->cups_cache) != 0 ||
+		strcmp(now->cups_wake, next->cups_wake) != 0 ||
+		now->cups_poll_ms != next->cups_poll_ms ||
+		now->cups_orphan_s != next->cups_orphan_s ||
+		now->cups_keep_history != next->cups_keep_history)
+		add_kept(kept, bytes, "[cups]");
+}
+
+/* Field by field: others read the rest meanwhile. */
+static void take(struct config *now, const struct config *next)
+{
+	now->on_failure = next->on_failure;
+	now->debt_limit_bytes = next->debt_limit_bytes;
+	now->debt_limit_age_s = next->debt_limit_age_s;
+	now->retention_limit_s = next->retention_limit_s;
+	now->job_abandoned_s = next->job_abandoned_s;
+	now->selftest = next->selftest;
+	now->wipe = next->wipe;
+	now->wipe_full = next->wipe_full;
+	now->confirmation_timeout_s = next->confirmation_timeout_s;
+	if (strcmp(now->confirmation_queue, next->confirmation_queue) != 0)
+		strcpy(now->confirmation_queue, next->confirmation_queue);
+	if (strcmp(now->metrics_file, next->metrics_file) != 0)
+		strcpy(now->metrics_file, next->metrics_file);
+	if (memcmp(now->groups, next->groups, sizeof(now->groups)) != 0)
+		memcpy(now->groups, next->groups, sizeof(now->groups));
+	memcpy(now->group_counts, next->group_counts, sizeof(now->group_counts));
+}
+
+int supervisor_reload(struct supervisor *supervisor, char *ret_kept, size_t kept_bytes,
+	struct problem *reterr_problem)
+{
+	_cleanup_free_ struct config *next = malloc(sizeof(*next));
+	int r;
+
+	if (!next)
+		return -ENOMEM;
+	r = config_read(supervisor->impl->config_path, next, reterr_problem);
+	if (r < 0)
+		return r;
+	list_kept(supervisor->config, next, ret_kept, kept_bytes);
+	take(supervisor->config, next);
+	return 0;
+}
+
+static void on_hangup(struct supervisor *supervisor)
+{
+	struct problem problem = {""};
+	char kept[200] = "";
+	int r;
+
+	notify_reloading(supervisor->impl->notify);
+	r = supervisor_reload(supervisor, kept, sizeof(kept), &problem);
+	if (r < 0)
+		events_note(supervisor->events, "reload", NULL, "failed", "%s",
+			problem_text(&problem, r));
+	else
+		events_note(supervisor->events, "reload", NULL, "done", "%s%s",
+			kept[0] ? "taken at the next start only: " : "", kept);
+	if (supervisor->impl->ready)
+		notify_ready(supervisor->impl->notify);
+}
+
+/* --- the main loop --- */
+
+/* True: to end. */
+static bool take_signals(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo info;
+	bool end = false;
+
+	while (read(supervisor->impl->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			on_hangup(supervisor);
+		else
+			end = true;
+	}
+	return end;
+}
+
+static void take_wakes(struct supervisor *supervisor)
+{
+	uint64_t ignored;
+
+	if (read(supervisor->impl->wake_fd, &ignored, sizeof(ignored)) < 0)
+		return;
+	tell_state(supervisor);
+}
+
+static void tend_mounter(struct supervisor *supervisor)
+{
+	struct supervisor_impl *impl = supervisor->impl;
+
+	if (supervisor->keeper_count > 0)
+		atomic_store(&impl->mounter_is_there, mounter_child_tend(impl->mounter));
+}
+
+static bool is_past(uint64_t *deadline_ns, uint64_t every_ms)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	if (now < *deadline_ns)
+		return false;
+	*deadline_ns = now + every_ms * 1000000u;
+	return true;
+}
+
+static void loop(struct supervisor *supervisor)
+{
+	struct supervisor_impl *impl = supervisor->impl;
+	uint64_t watchdog_ms = notify_watchdog_ms(impl->notify);
+	uint64_t watchdog_ns = 0, extend_ns = 0, schedule_ns = 0;
+	int tick_ms = watchdog_ms > 0 && watchdog_ms < TICK_MS ? (int)watchdog_ms : TICK_MS;
+
+	while (!take_signals(supervisor)) {
+		struct pollfd fds[] = {
+			{.fd = impl->signal_fd, .events = POLLIN},
+			{.fd = impl->wake_fd, .events = POLLIN},
+			{.fd = mounter_child_fd(impl->mounter), .events = POLLIN},
+		};
+
+		tend_mounter(supervisor);
+		take_wakes(supervisor);
+		tell_ready(supervisor);
+		if (watchdog_ms > 0 && is_past(&watchdog_ns, watchdog_ms))
+			feed_watchdog(supervisor);
+		if (!impl->ready && is_past(&extend_ns, EXTEND_EVERY_MS))
+			notify_extend(impl->notify, EXTEND_MS);
+		if (is_past(&schedule_ns, SCHEDULE_MS))
+			supervisor_check_schedule(supervisor);
+		(void)poll(fds, ARRAY_SIZE(fds), tick_ms);
+	}
+}
+
+/* --- stop --- */
+
+/* Stopping may last as long as the batch under way; systemd is told that it goes on. */
+static void *extend(void *argument)
+{
+	struct supervisor_impl *impl = argument;
+	struct timespec until;
+
+	pthread_mutex_lock(&impl->lock);
+	while (impl->stopping) {
+		notify_extend(impl->notify, EXTEND_MS);
+		notify_watchdog(impl->notify);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += EXTEND_EVERY_MS / 1000;
+		(void)pthread_cond_timedwait(&impl->news, &impl->lock, &until);
+	}
+	pthread_mutex_unlock(&impl->lock);
+	return NULL;
+}
+
+static bool keeps_boot_keys(const struct config *config)
+{
+	for (size_t i = 0; i < config->volume_count; i++) {
+		if (config->volumes[i].unlock == CONFIG_UNLOCK_BOOT_KEY)
+			return true;
+	}
+	return false;
+}
+
+static void stop_parts(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->keeper_count; i++)
+		keeper_stop(supervisor->keepers[i]);
+	supervisor_stop_tester(supervisor);
+	for (size_t i = 0; i < supervisor->keeper_count; i++) {
+		keeper_free(supervisor->keepers[i]);
+		supervisor->keepers[i] = NULL;
+	}
+	supervisor->keeper_count = 0;
+	/* The keys of this boot are in its memory and nowhere else. */
+	if (!keeps_boot_keys(supervisor->config))
+		mounter_child_release(supervisor->impl->mounter);
+}
+
+static void stop(struct supervisor *supervisor)
+{
+	struct supervisor_impl *impl = supervisor->impl;
+	pthread_t extender;
+	bool extends;
+
+	notify_stopping(impl->notify);
+	state_set_stopped(supervisor->state);
+	tell_state(supervisor);
+	impl->stopping = true;
+	extends = pthread_create(&extender, NULL, extend, impl) == 0;
+	stop_parts(supervisor);
+	pthread_mutex_lock(&impl->lock);
+	impl->stopping = false;
+	pthread_cond_broadcast(&impl->news);
+	pthread_mutex_unlock(&impl->lock);
+	if (extends)
+		pthread_join(extender, NULL);
+	events_note(supervisor->events, "stopped", NULL, "done", "the volumes stay attached");
+}
+
+/* --- its life --- */
+
+static int catch_signals(struct supervisor_impl *impl)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	/* In every thread: they are read here. */
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+		return -EINVAL;
+	(void)signal(SIGPIPE, SIG_IGN);
+	impl->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (impl->signal_fd < 0)
+		return -errno;
+	impl->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return impl->wake_fd < 0 ? -errno : 0;
+}
+
+static int make_keepers(struct supervisor *supervisor)
+{
+	struct keeper_options options = {
+		.mounter_path = supervisor->impl->mounter_socket,
+		.state = supervisor->state,
+		.events = supervisor->events,
+		.changed = supervisor_on_keeper,
+		.context = supervisor,
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < supervisor->config->volume_count && r >= 0; i++) {
+		options.volume = &supervisor->config->volumes[i];
+		r = keeper_new(&options, &supervisor->keepers[i]);
+		supervisor->keeper_count += r >= 0;
+	}
+	return r;
+}
+
+static int open_directories(struct supervisor *supervisor, struct problem *reterr_problem)
+{
+	const char *directory = supervisor->config->state_directory;
+	int r;
+
+	r = make_directory(directory, 0700, reterr_problem);
+	if (r >= 0)
+		r = lock_directory(directory, &supervisor->impl->state_lock, reterr_problem);
+	if (r >= 0)
+		r = open_runtime_directory(supervisor->impl, reterr_problem);
+	return r;
+}
+
+static int make_parts(struct supervisor *supervisor, struct problem *reterr_problem)
+{
+	struct supervisor_impl *impl = supervisor->impl;
+	int r;
+
+	r = open_directories(supervisor, reterr_problem);
+	if (r >= 0)
+		r = state_new(on_state, supervisor, &supervisor->state);
+	if (r >= 0)
+		r = events_new(supervisor->config->state_directory, &supervisor->events);
+	if (r >= 0)
+		r = mounter_socket(impl->mounter_socket);
+	if (r >= 0)
+		r = mounter_child_new(impl->config_path, impl->mounter_socket,
+			getenv("INVOCATION_ID") != NULL, supervisor->events, &impl->mounter);
+	if (r >= 0)
+		r = make_keepers(supervisor);
+	return r;
+}
+
+static int make_impl(const char *config_path, struct supervisor *supervisor)
+{
+	struct supervisor_impl *impl = calloc(1, sizeof(*impl));
+	int r;
+
+	if (!impl)
+		return -ENOMEM;
+	supervisor->impl = impl;
+	impl->state_lock = impl->runtime_lock = impl->signal_fd = impl->wake_fd = -1;
+	impl->told = STATE_SELF_TEST;
+	pthread_mutex_init(&impl->lock, NULL);
+	pthread_mutex_init(&impl->run_lock, NULL);
+	pthread_mutex_init(&impl->volumes_lock, NULL);
+	pthread_cond_init(&impl->news, NULL);
+	if (!realpath(config_path, impl->config_path)) /* the default, and not there */
+		snprintf(impl->config_path, sizeof(impl->config_path), "%s", config_path);
+	r = notify_new(&impl->notify);
+	return r < 0 ? r : catch_signals(impl);
+}
+
+int supervisor_new(
+	const char *config_path, struct supervisor **ret_supervisor, struct problem *reterr_problem)
+{
+	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
+	int r = -ENOMEM;
+
+	if (supervisor)
+		supervisor->config = malloc(sizeof(*supervisor->config));
+	if (supervisor && supervisor->config)
+		r = config_read(config_path, supervisor->config, reterr_problem);
+	if (r >= 0)
+		r = make_impl(config_path, supervisor);
+	if (r >= 0)
+		r = make_parts(supervisor, reterr_problem);
+	if (r < 0) {
+		supervisor_free(supervisor);
+		return r;
+	}
+	*ret_supervisor = supervisor;
+	return 0;
+}
+
+int supervisor_run(struct supervisor *supervisor, struct problem *reterr_problem)
+{
+	int r;
+
+	events_note(supervisor->events, "started", NULL, "done", "version %s", SPOOLGUARD_VERSION);
+	tend_mounter(supervisor);
+	r = supervisor_start_tester(supervisor);
+	if (r < 0)
+		return problem_set(
+			reterr_problem, r, "no thread could be started: %s", strerror(-r));
+	loop(supervisor);
+	stop(supervisor);
+	return 0;
+}
+
+static void free_impl(struct supervisor_impl *impl)
+{
+	if (!impl)
+		return;
+	mounter_child_free(impl->mounter);
+	notify_free(impl->notify);
+	harness_report_free(impl->last);
+	io_closep(&impl->signal_fd);
+	io_closep(&impl->wake_fd);
+	io_closep(&impl->state_lock);
+	io_closep(&impl->runtime_lock);
+	pthread_cond_destroy(&impl->news);
+	pthread_mutex_destroy(&impl->volumes_lock);
+	pthread_mutex_destroy(&impl->run_lock);
+	pthread_mutex_destroy(&impl->lock);
+	free(impl);
+}
+
+void supervisor_free(struct supervisor *supervisor)
+{
+	if (!supervisor)
+		return;
+	for (size_t i = 0; i < supervisor->keeper_count; i++)
+		keeper_free(supervisor->keepers[i]);
+	events_free(supervisor->events);
+	state_free(supervisor->state);
+	free_impl(supervisor->impl);
+	free(supervisor->config);
+	free(supervisor);
+}

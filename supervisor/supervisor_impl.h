@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * supervisor_impl.h - what supervisor.c (start, main loop, stop), supervisor_tests.c (the tester's
+ * thread) and supervisor_volumes.c (what follows when a volume opens or closes) share
+ */
+#ifndef SPOOLGUARD_SUPERVISOR_SUPERVISOR_IMPL_H
+#define SPOOLGUARD_SUPERVISOR_SUPERVISOR_IMPL_H
+
+#include "supervisor/mounter_child.h"
+#include "supervisor/notify.h"
+#include "supervisor/pulse.h"
+#include "supervisor/supervisor.h"
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct supervisor_impl {
+	char config_path[PATH_MAX];
+	int state_lock, runtime_lock; /* X3 */
+	int signal_fd, wake_fd;
+	struct notify *notify;
+	struct mounter_child *mounter;
+	char mounter_socket[108];
+	atomic_bool mounter_is_there;
+	enum state_name told;
+	bool ready;
+	bool stopping;
+	bool said_dead; /* that a thread does not come round */
+
+	/* The tester. */
+	pthread_t tester;
+	bool tester_started;
+	struct pulse tester_pulse;
+	pthread_mutex_t lock;
+	pthread_cond_t news;
+	bool stop;
+	bool all_due;			     /* on schedule */
+	bool volume_due[CONFIG_VOLUMES_MAX]; /* opened: its medium comes first */
+	bool keepers_started;		     /* X1 */
+	bool tested;			     /* the first run has ended */
+	int64_t tested_wall_s;
+	struct harness_report *last;
+	pthread_mutex_t run_lock; /* one run at a time */
+
+	/* Volumes that the parts have been told of; volumes_lock is held while they are told. */
+	pthread_mutex_t volumes_lock;
+	bool told_open[CONFIG_VOLUMES_MAX];
+	char told_uuid[CONFIG_VOLUMES_MAX][RUNTIME_UUID_BYTES];
+};
+
+/* The main loop looks again. */
+void supervisor_wake(struct supervisor *supervisor);
+
+/* supervisor_tests.c */
+must_check int supervisor_start_tester(struct supervisor *supervisor);
+void supervisor_stop_tester(struct supervisor *supervisor);
+void supervisor_ask_tester(struct supervisor *supervisor, struct keeper *keeper);
+void supervisor_check_schedule(struct supervisor *supervisor);
+
+/* supervisor_volumes.c */
+void supervisor_on_keeper(void *context, struct keeper *keeper);
+size_t supervisor_index_of(const struct supervisor *supervisor, const struct keeper *keeper);
+/* Its medium has been tested: jobs on it begin. */
+void supervisor_take_volume(struct supervisor *supervisor, struct keeper *keeper);
+
+#endif

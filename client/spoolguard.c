@@ -90,7 +90,7 @@ static int read_refusal(struct spoolguard *session, const struct message *answer
 static int call(struct spoolguard *session, const char *method, struct json_object *parameters,
 	struct message *ret_answer)
 {
-	struct message answer = {NULL};
+	struct message answer = {.object = NULL};
 	int r;
 
 	session->problem.text[0] = '\0';

@@ -509,7 +509,7 @@ int cups_server_ask(struct cups_server *server, ipp_t *request, enum cups_repeat
 	_cleanup_ipp_ ipp_t *answer = NULL;
 	int r;
 
-	if (!request)
+	if (!taken)
 		return problem_set(reterr_problem, -ENOMEM, "out of memory");
 	server->deadline_ns = clock_monotonic_ns() + (uint64_t)server->timeout_ms * 1000000u;
 	r = exchange_with_authentication(server, request, repeat, data, data_bytes, &answer);

@@ -134,9 +134,10 @@ END_TEST
 
 START_TEST(nobody_who_listens_is_no_error)
 {
-	static const char *const names[] = {"", "relative", "@", "/nonexistent/socket",
+	static const char too_long[] =
 		"/1234567890123456789012345678901234567890123456789012345678901234567890"
-		"12345678901234567890123456789012345678901234567890"};
+		"12345678901234567890123456789012345678901234567890";
+	static const char *const names[] = {"", "relative", "@", "/nonexistent/socket", too_long};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		setenv("NOTIFY_SOCKET", names[i], 1);

@@ -95,6 +95,8 @@ void cupsd_rig_stop(void)
 	waitpid(shell, NULL, 0);
 }
 
+static const char *run(const char *format, va_list arguments) format_printf(1, 0);
+
 static const char *run(const char *format, va_list arguments)
 {
 	char command[4096];

@@ -103,6 +103,16 @@ const struct config_volume *keeper_volume(const struct keeper *keeper)
 	return keeper->options.volume;
 }
 
+uint64_t keeper_restarts(struct keeper *keeper)
+{
+	uint64_t restarts;
+
+	pthread_mutex_lock(&keeper->lock);
+	restarts = keeper->restarts;
+	pthread_mutex_unlock(&keeper->lock);
+	return restarts;
+}
+
 int keeper_runtime(struct keeper *keeper, struct runtime_state *ret_state)
 {
 	bool open;

@@ -70,6 +70,8 @@ const char *keeper_state_text(enum keeper_state state); /* "open" */
 /* Its thread comes round, or waits for something that may last (pulse.h). */
 bool keeper_is_alive(struct keeper *keeper);
 const struct config_volume *keeper_volume(const struct keeper *keeper);
+/* How often its process died and was started again, since the service was started. */
+uint64_t keeper_restarts(struct keeper *keeper);
 /* -ENOTCONN: not OPEN. */
 must_check int keeper_runtime(struct keeper *keeper, struct runtime_state *ret_state);
 /*

@@ -2,7 +2,9 @@
 #include "supervisor/supervisor.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "supervisor/ledger.h"
 #include "supervisor/mounter.h"
+#include "supervisor/policy.h"
 #include "supervisor/supervisor_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -90,6 +92,7 @@ static void tell_state(struct supervisor *supervisor)
 	if (now == impl->told)
 		return;
 	impl->told = now;
+	supervisor_ask_survey(supervisor);
 	events_note(supervisor->events, "state", state_text(now), "done", "%s", line);
 }
 
@@ -124,6 +127,8 @@ static const char *find_dead(struct supervisor *supervisor)
 {
 	if (!pulse_is_alive(&supervisor->impl->tester_pulse))
 		return "the tester";
+	if (!pulse_is_alive(&supervisor->impl->survey_pulse))
+		return "the surveyor";
 	for (size_t i = 0; i < supervisor->keeper_count; i++) {
 		(void)keeper_state(supervisor->keepers[i]); /* its lock can be had */
 		if (!keeper_is_alive(supervisor->keepers[i]))
@@ -210,7 +215,10 @@ int supervisor_reload(struct supervisor *supervisor, char *ret_kept, size_t kept
 	if (r < 0)
 		return r;
 	list_kept(supervisor->config, next, ret_kept, kept_bytes);
+	pthread_mutex_lock(&supervisor->impl->config_lock);
 	take(supervisor->config, next);
+	pthread_mutex_unlock(&supervisor->impl->config_lock);
+	supervisor_ask_survey(supervisor);
 	return 0;
 }
 
@@ -336,6 +344,7 @@ static void stop_parts(struct supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->keeper_count; i++)
 		keeper_stop(supervisor->keepers[i]);
+	supervisor_stop_survey(supervisor);
 	supervisor_stop_tester(supervisor);
 	for (size_t i = 0; i < supervisor->keeper_count; i++) {
 		keeper_free(supervisor->keepers[i]);
@@ -421,6 +430,82 @@ static int open_directories(struct supervisor *supervisor, struct problem *reter
 	return r;
 }
 
+static bool is_at_or_below(const char *path, const char *above)
+{
+	size_t length = strlen(above);
+
+	return strncmp(path, above, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+/* A volume's place, or a directory of it that is bound, is at or above the path. */
+static bool is_on_volume(const struct config *config, const char *path)
+{
+	for (size_t i = 0; i < config->volume_count; i++) {
+		const struct config_volume *volume = &config->volumes[i];
+
+		if (is_at_or_below(path, volume->mount))
+			return true;
+		for (size_t j = 0; j < volume->bind_count; j++) {
+			if (is_at_or_below(path, volume->binds[j].at))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool supervisor_follows_cups(const struct config *config)
+{
+	return config->cups && is_on_volume(config, config->cups_spool);
+}
+
+/*
+ * A ledger that cannot be opened keeps nobody from opening volumes, or from being told why: no
+ * claim is made without it.
+ */
+static void open_ledger(struct supervisor *supervisor)
+{
+	struct problem problem = {""};
+	int r = ledger_open(supervisor->config->state_directory, &supervisor->ledger, &problem);
+
+	if (r < 0) {
+		supervisor->ledger = NULL;
+		state_raise(supervisor->state, STATE_STOPS_CLAIMS, "ledger",
+			"the ledger of jobs cannot be opened: %s; see to it, then restart the "
+			"service",
+			problem_text(&problem, r));
+		events_note(supervisor->events, "ledger", NULL, "failed", "%s",
+			problem_text(&problem, r));
+	} else if (ledger_damaged_lines(supervisor->ledger) > 0) {
+		state_raise(supervisor->state, STATE_ATTENTION, "ledger",
+			"%llu lines of the ledger of jobs were damaged; the file as it was is kept "
+			"as %.200s/ledger.damaged",
+			(unsigned long long)ledger_damaged_lines(supervisor->ledger),
+			supervisor->config->state_directory);
+		events_note(supervisor->events, "ledger", NULL, "failed",
+			"%llu damaged lines, kept as ledger.damaged",
+			(unsigned long long)ledger_damaged_lines(supervisor->ledger));
+	}
+}
+
+static int make_policy(struct supervisor *supervisor, struct problem *reterr_problem)
+{
+	struct policy_intake intake;
+	struct policy_options options = {
+		.config = supervisor->config,
+		.state = supervisor->state,
+		.events = supervisor->events,
+	};
+	int r;
+
+	if (supervisor_follows_cups(supervisor->config)) {
+		r = policy_cups_new(supervisor->config->cups_server, &intake, reterr_problem);
+		if (r < 0)
+			return r;
+		options.intake = &intake;
+	}
+	return policy_new(&options, &supervisor->policy);
+}
+
 static int make_parts(struct supervisor *supervisor, struct problem *reterr_problem)
 {
 	struct supervisor_impl *impl = supervisor->impl;
@@ -431,6 +516,10 @@ static int make_parts(struct supervisor *supervisor, struct problem *reterr_prob
 		r = state_new(on_state, supervisor, &supervisor->state);
 	if (r >= 0)
 		r = events_new(supervisor->config->state_directory, &supervisor->events);
+	if (r >= 0) {
+		open_ledger(supervisor);
+		r = make_policy(supervisor, reterr_problem);
+	}
 	if (r >= 0)
 		r = mounter_socket(impl->mounter_socket);
 	if (r >= 0)
@@ -444,6 +533,7 @@ static int make_parts(struct supervisor *supervisor, struct problem *reterr_prob
 static int make_impl(const char *config_path, struct supervisor *supervisor)
 {
 	struct supervisor_impl *impl = calloc(1, sizeof(*impl));
+	pthread_condattr_t attributes;
 	int r;
 
 	if (!impl)
@@ -454,7 +544,12 @@ static int make_impl(const char *config_path, struct supervisor *supervisor)
 	pthread_mutex_init(&impl->lock, NULL);
 	pthread_mutex_init(&impl->run_lock, NULL);
 	pthread_mutex_init(&impl->volumes_lock, NULL);
+	pthread_mutex_init(&impl->config_lock, NULL);
 	pthread_cond_init(&impl->news, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&impl->survey_news, &attributes);
+	pthread_condattr_destroy(&attributes);
 	if (!realpath(config_path, impl->config_path)) /* the default, and not there */
 		snprintf(impl->config_path, sizeof(impl->config_path), "%s", config_path);
 	r = notify_new(&impl->notify);
@@ -490,12 +585,14 @@ int supervisor_run(struct supervisor *supervisor, struct problem *reterr_problem
 	events_note(supervisor->events, "started", NULL, "done", "version %s", SPOOLGUARD_VERSION);
 	tend_mounter(supervisor);
 	r = supervisor_start_tester(supervisor);
-	if (r < 0)
-		return problem_set(
-			reterr_problem, r, "no thread could be started: %s", strerror(-r));
-	loop(supervisor);
+	if (r >= 0)
+		r = supervisor_start_survey(supervisor);
+	if (r >= 0)
+		loop(supervisor);
+	else
+		problem_set(reterr_problem, r, "no thread could be started: %s", strerror(-r));
 	stop(supervisor);
-	return 0;
+	return r;
 }
 
 static void free_impl(struct supervisor_impl *impl)
@@ -509,7 +606,10 @@ static void free_impl(struct supervisor_impl *impl)
 	io_closep(&impl->wake_fd);
 	io_closep(&impl->state_lock);
 	io_closep(&impl->runtime_lock);
+	free(impl->metrics);
+	pthread_cond_destroy(&impl->survey_news);
 	pthread_cond_destroy(&impl->news);
+	pthread_mutex_destroy(&impl->config_lock);
 	pthread_mutex_destroy(&impl->volumes_lock);
 	pthread_mutex_destroy(&impl->run_lock);
 	pthread_mutex_destroy(&impl->lock);
@@ -522,6 +622,8 @@ void supervisor_free(struct supervisor *supervisor)
 		return;
 	for (size_t i = 0; i < supervisor->keeper_count; i++)
 		keeper_free(supervisor->keepers[i]);
+	policy_free(supervisor->policy);
+	ledger_close(supervisor->ledger);
 	events_free(supervisor->events);
 	state_free(supervisor->state);
 	free_impl(supervisor->impl);

@@ -55,6 +55,9 @@ must_check int supervisor_new(const char *config_path, struct supervisor **ret_s
 must_check int supervisor_run(struct supervisor *supervisor, struct problem *reterr_problem);
 void supervisor_free(struct supervisor *supervisor);
 
+/* Does a configured volume lie where CUPS has its spool?  Otherwise CUPS is left alone. */
+bool supervisor_follows_cups(const struct config *config);
+
 /* By its name in the configuration; NULL. */
 struct keeper *supervisor_find_keeper(struct supervisor *supervisor, const char *volume);
 /* The keeper of the volume with that UUID, if it is open now; NULL. */

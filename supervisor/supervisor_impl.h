@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * supervisor_impl.h - what supervisor.c (start, main loop, stop), supervisor_tests.c (the tester's
- * thread) and supervisor_volumes.c (what follows when a volume opens or closes) share
+ * thread) and supervisor_volumes.c (what follows when a volume opens or closes) share, with
+ * supervisor_survey.c (the surveyor's thread)
  */
 #ifndef SPOOLGUARD_SUPERVISOR_SUPERVISOR_IMPL_H
 #define SPOOLGUARD_SUPERVISOR_SUPERVISOR_IMPL_H
@@ -42,6 +43,15 @@ struct supervisor_impl {
 	struct harness_report *last;
 	pthread_mutex_t run_lock; /* one run at a time */
 
+	/* The surveyor. */
+	pthread_t surveyor;
+	bool survey_started, survey_stop, survey_asked;
+	pthread_cond_t survey_news; /* by the monotonic clock */
+	struct pulse survey_pulse;
+	char *metrics; /* what was written last */
+	char metrics_path[PATH_MAX];
+	pthread_mutex_t config_lock; /* texts of the configuration that a reload changes */
+
 	/* Volumes that the parts have been told of; volumes_lock is held while they are told. */
 	pthread_mutex_t volumes_lock;
 	bool told_open[CONFIG_VOLUMES_MAX];
@@ -56,6 +66,12 @@ must_check int supervisor_start_tester(struct supervisor *supervisor);
 void supervisor_stop_tester(struct supervisor *supervisor);
 void supervisor_ask_tester(struct supervisor *supervisor, struct keeper *keeper);
 void supervisor_check_schedule(struct supervisor *supervisor);
+
+/* supervisor_survey.c */
+must_check int supervisor_start_survey(struct supervisor *supervisor);
+/* A round now: something changed. */
+void supervisor_ask_survey(struct supervisor *supervisor);
+void supervisor_stop_survey(struct supervisor *supervisor);
 
 /* supervisor_volumes.c */
 void supervisor_on_keeper(void *context, struct keeper *keeper);

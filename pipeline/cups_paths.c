@@ -35,10 +35,16 @@ bool cups_path_is_file(const struct cups_path *path)
 
 static int join(const char *directory, const char *name, char ret_path[static PATH_MAX])
 {
-	int n = name[0] == '/' ? snprintf(ret_path, PATH_MAX, "%s", name)
-			       : snprintf(ret_path, PATH_MAX, "%s/%s", directory, name);
+	size_t before = name[0] == '/' ? 0 : strlen(directory) + 1, bytes = strlen(name) + 1;
 
-	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+	if (before + bytes > PATH_MAX)
+		return -ENAMETOOLONG;
+	if (before > 0) {
+		memmove(ret_path, directory, before - 1);
+		ret_path[before - 1] = '/';
+	}
+	memmove(ret_path + before, name, bytes);
+	return 0;
 }
 
 static int directory_of(const char *file, char ret_path[static PATH_MAX])

@@ -271,14 +271,14 @@ job_state() {
 }
 
 job_wait() { # job_wait ID STATE [SECONDS]
-	local want=$2 tries=$((${3:-20} * 10)) got
+	local want=$2 tries=$((${3:-20} * 20)) got
 	[ "$want" != gone ] || want=
 	while :; do
 		got=$(job_state "$1")
 		[ "$got" != "$want" ] || return 0
 		tries=$((tries - 1))
 		[ $tries -gt 0 ] || fail "job $1 is in state \"$got\" and not in \"$want\""
-		sleep 0.1
+		sleep 0.05
 	done
 }
 

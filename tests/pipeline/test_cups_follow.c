@@ -342,7 +342,7 @@ int main(void)
 {
 	SRunner *runner = srunner_create(suite());
 	int failed = cupsd_rig_start(
-		"'PreserveJobFiles Yes'", "queue_raw raw; queue_raw slow 1; queue_failing bad");
+		"'PreserveJobFiles Yes'", "queue_raw raw; queue_raw slow 0.5; queue_failing bad");
 
 	if (failed)
 		return failed;

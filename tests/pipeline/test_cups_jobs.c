@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIMEOUT_MS 1500u
+#define TIMEOUT_MS 1000u
 
 static struct cups_server *server;
 static struct problem problem;
@@ -301,7 +301,7 @@ int main(void)
 {
 	SRunner *runner = srunner_create(suite());
 	int failed = cupsd_rig_start("'PreserveJobFiles Yes' 'DirtyCleanInterval 0'",
-		"queue_raw raw; queue_raw slow 1; queue_raw held; queue_failing bad");
+		"queue_raw raw; queue_raw slow 0.5; queue_raw held; queue_failing bad");
 
 	if (failed)
 		return failed;

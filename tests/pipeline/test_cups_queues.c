@@ -160,7 +160,7 @@ START_TEST(a_job_that_is_printing_is_printed_once_and_nothing_after_it)
 {
 	int printing, behind;
 
-	cupsd_rig("lpadmin -p one -v counting:/1; : >$work/printed");
+	cupsd_rig("lpadmin -p one -v counting:/0.6; : >$work/printed");
 	printing = submit("one");
 	behind = submit("one");
 	cupsd_rig("job_wait %d 5", printing);
@@ -187,7 +187,7 @@ START_TEST(an_interrupted_job_waits_and_is_printed_from_its_beginning)
 {
 	int id;
 
-	cupsd_rig("lpadmin -p one -v counting:/1; : >$work/printed");
+	cupsd_rig("lpadmin -p one -v counting:/0.6; : >$work/printed");
 	id = submit("one");
 	cupsd_rig("job_wait %d 5; sleep 0.3", id);
 	hold_jobs(true);
@@ -234,7 +234,7 @@ START_TEST(a_reason_does_not_disturb_a_job_that_is_printing)
 {
 	int id;
 
-	cupsd_rig("lpadmin -p one -v counting:/1; : >$work/printed");
+	cupsd_rig("lpadmin -p one -v counting:/0.6; : >$work/printed");
 	id = submit("one");
 	cupsd_rig("job_wait %d 5", id);
 	set_reason("com.spoolguard-overwrite-pending-warning");

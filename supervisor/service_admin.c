@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/service_impl.h"
+#include <errno.h>
+#include <string.h>
+
+#define EVENTS_AT_ONCE 200u /* in one answer; a line has at most 4 KiB */
+
+/* --- SelfTest --- */
+
+static struct json_object *describe(const struct harness_result *result)
+{
+	struct json_object *test = json_object_new_object();
+
+	fields_add_string(test, "name", result->name);
+	fields_add_string(test, "subject", result->subject);
+	fields_add_bool(test, "ok", !harness_result_is_bad(result));
+	fields_add_string(test, "verdict", harness_verdict_name(result->verdict));
+	fields_add_string(test, "weight", harness_weight_name(result->weight));
+	fields_add_string(test, "detail", result->detail);
+	fields_add_string(test, "remedy", result->remedy);
+	return test;
+}
+
+static struct json_object *report_to_json(const struct harness_report *report)
+{
+	struct json_object *out = json_object_new_object(), *tests = json_object_new_array();
+
+	fields_add_string(out, "id", report->id);
+	fields_add_bool(out, "ok", report->claims && !report->degraded);
+	fields_add_bool(out, "claims", report->claims);
+	fields_add_bool(out, "degraded", report->degraded);
+	for (size_t i = 0; i < report->count; i++)
+		json_object_array_add(tests, describe(&report->results[i]));
+	json_object_object_add(out, "tests", tests);
+	return out;
+}
+
+void service_selftest(struct service_call *call)
+{
+	_cleanup_(harness_report_freep) struct harness_report *report = NULL;
+	struct problem problem = {""};
+	const char *inject = NULL;
+	int r;
+
+	if (!service_may_get_string(call, "inject", &inject))
+		return;
+	r = supervisor_test(call->service->supervisor, HARNESS_ALL, inject, &report, &problem);
+	service_note(call, "selftest", inject, r, r < 0 ? problem_text(&problem, r) : report->id);
+	service_changed(call->service);
+	if (r == -EBUSY)
+		service_error(call, "Busy", "%s", problem_text(&problem, r));
+	else if (r == -EPERM || r == -EINVAL)
+		service_error(call, "Refused", "%s", problem_text(&problem, r));
+	else if (r < 0)
+		service_fail(call, r, &problem);
+	else
+		service_reply(call, report_to_json(report));
+}
+
+/* --- Events --- */
+
+void service_events(struct service_call *call)
+{
+	struct json_object *out, *all, *events;
+	uint64_t since = 0;
+	size_t count;
+
+	if (!service_may_get_u64(call, "since", &since))
+		return;
+	all = events_since(call->service->supervisor->events, since);
+	count = json_object_array_length(all);
+	out = json_object_new_object();
+	events = json_object_new_array();
+	for (size_t i = 0; i < count && i < EVENTS_AT_ONCE; i++)
+		json_object_array_add(events, json_object_get(json_object_array_get_idx(all, i)));
+	json_object_object_add(out, "events", events);
+	fields_add_bool(out, "more", count > EVENTS_AT_ONCE);
+	json_object_put(all);
+	service_reply(call, out);
+}
+
+/* --- Reload --- */
+
+void service_reload_call(struct service_call *call)
+{
+	struct problem problem = {""};
+	struct json_object *out;
+	char kept[512] = "";
+	int r = supervisor_reload(call->service->supervisor, kept, sizeof(kept), &problem);
+
+	service_note(call, "reload", NULL, r, r < 0 ? problem_text(&problem, r) : NULL);
+	if (r < 0) {
+		service_error(call, "Refused", "%s", problem_text(&problem, r));
+		return;
+	}
+	service_reload(call->service);
+	service_changed(call->service);
+	out = json_object_new_object();
+	fields_add_string(out, "kept", kept);
+	service_reply(call, out);
+}

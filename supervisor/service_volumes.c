@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "attached/sweep_volume.h"
+#include "base/clock.h"
+#include "supervisor/service_impl.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRESS_NS UINT64_C(200000000) /* between two lines of it */
+
+const char *service_keeper_text(enum keeper_state state)
+{
+	static const char *const texts[] = {
+		[KEEPER_ABSENT] = "its medium is not there",
+		[KEEPER_LOCKED] = "locked",
+		[KEEPER_OPENING] = "opening",
+		[KEEPER_OPEN] = "open",
+		[KEEPER_LOST] = "its process died, and is started again",
+		[KEEPER_FAILED] = "failed",
+		[KEEPER_CLOSED] = "detached",
+	};
+
+	return texts[state];
+}
+
+struct keeper *service_find_volume(struct service_call *call, const char *name)
+{
+	struct supervisor *supervisor = call->service->supervisor;
+
+	for (size_t i = 0; i < supervisor->keeper_count; i++) {
+		const struct config_volume *volume = keeper_volume(supervisor->keepers[i]);
+
+		if (strcmp(volume->name, name) == 0 || strcmp(volume->medium, name) == 0)
+			return supervisor->keepers[i];
+	}
+	service_error(call, "NotFound",
+		"there is no volume \"%s\" in the configuration; \"spoolguard status\" lists them",
+		name);
+	return NULL;
+}
+
+static const char *volume_object(struct keeper *keeper, char buf[static 64])
+{
+	snprintf(buf, 64, "volume %s", keeper_volume(keeper)->name);
+	return buf;
+}
+
+static void reply_volume(struct service_call *call, struct keeper *keeper)
+{
+	struct json_object *out = json_object_new_object();
+
+	json_object_object_add(out, "volume", keeper_to_json(keeper));
+	service_reply(call, out);
+}
+
+/* --- Sweep --- */
+
+struct sweeping {
+	struct service_call *call;
+	uint64_t told_ns;
+};
+
+/* True: stop.  What is owed stays recorded, and goes on being paid. */
+static bool tell(void *context, const struct progress *progress)
+{
+	struct sweeping *sweeping = context;
+	struct service_call *call = sweeping->call;
+	uint64_t now = clock_monotonic_ns();
+	struct json_object *out, *object;
+
+	if (atomic_load(&call->service->stops) || server_call_is_gone(call->call))
+		return true;
+	if (now - sweeping->told_ns < PROGRESS_NS || !server_call_wants_more(call->call))
+		return false;
+	sweeping->told_ns = now;
+	out = json_object_new_object();
+	object = json_object_new_object();
+	fields_add_string(object, "what", progress->what);
+	fields_add_u64(object, "done_bytes", progress->done_bytes);
+	fields_add_u64(object, "total_bytes", progress->total_bytes);
+	json_object_object_add(out, "progress", object);
+	return server_reply(call->call, out, true) < 0;
+}
+
+static void sweep(struct service_call *call, struct keeper *keeper)
+{
+	struct sweeping sweeping = {.call = call};
+	const struct progress_sink sink = {tell, &sweeping};
+	struct sweep_report report;
+	struct problem problem = {""};
+	struct runtime_state runtime;
+	struct json_object *out;
+	char object[64];
+	int r;
+
+	r = keeper_runtime(keeper, &runtime);
+	if (r < 0) {
+		service_error(call, "Refused",
+			"volume %s is not open (%s); \"spoolguard status\" says why",
+			keeper_volume(keeper)->name, service_keeper_text(keeper_state(keeper)));
+		return;
+	}
+	r = sweep_volume(&runtime, &sink, &report, &problem);
+	service_note(call, "sweep", volume_object(keeper, object), r,
+		r >= 0 ? report.fault : problem_text(&problem, r));
+	if (r < 0) {
+		service_fail(call, r, &problem);
+		return;
+	}
+	out = json_object_new_object();
+	json_object_object_add(out, "result", sweep_report_to_json(&runtime, &report));
+	sweep_report_done(&report);
+	service_changed(call->service);
+	service_reply(call, out);
+}
+
+void service_sweep(struct service_call *call)
+{
+	struct keeper *keeper;
+	const char *name;
+
+	if (!service_get_string(call, "volume", &name))
+		return;
+	keeper = service_find_volume(call, name);
+	if (keeper)
+		sweep(call, keeper);
+}
+
+/* --- Attach, Detach --- */
+
+void service_attach(struct service_call *call)
+{
+	int fd = server_call_take_fd(call->call), r;
+	struct problem problem = {""};
+	struct keeper *keeper;
+	const char *name;
+	char object[64];
+
+	if (!service_get_string(call, "volume", &name) ||
+		!(keeper = service_find_volume(call, name))) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	r = keeper_attach(keeper, fd, &problem);
+	service_note(call, "attach", volume_object(keeper, object), r,
+		r < 0 ? problem_text(&problem, r) : NULL);
+	service_changed(call->service);
+	if (r < 0)
+		service_error(call, "Refused", "%s", problem_text(&problem, r));
+	else
+		reply_volume(call, keeper);
+}
+
+void service_detach(struct service_call *call)
+{
+	struct problem problem = {""};
+	struct keeper *keeper;
+	const char *name;
+	char object[64];
+	int r;
+
+	if (!service_get_string(call, "volume", &name))
+		return;
+	keeper = service_find_volume(call, name);
+	if (!keeper)
+		return;
+	r = keeper_detach(keeper, &problem);
+	service_note(call, "detach", volume_object(keeper, object), r,
+		r < 0 ? problem_text(&problem, r) : NULL);
+	service_changed(call->service);
+	if (r < 0)
+		service_error(call, "Refused", "%s", problem_text(&problem, r));
+	else
+		reply_volume(call, keeper);
+}

@@ -3,8 +3,8 @@
  * verb_selftest.c - "spoolguard selftest": is what every claim rests on right, here and now?
  */
 #include "attached/selftest_port.h"
+#include "attached/selftest_report.h"
 #include "attached/volumes.h"
-#include "base/clock.h"
 #include "cli/cli.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -116,78 +116,78 @@ static int add_named(struct media *media, const struct arguments *arguments)
 
 /* --- the report --- */
 
-static bool passed(const struct harness_result *result)
+static const char *text_of(struct json_object *object, const char *key)
 {
-	return !harness_result_is_bad(result);
+	const char *text = json_object_get_string(json_object_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static bool is_set(struct json_object *object, const char *key)
+{
+	return json_object_get_boolean(json_object_object_get(object, key));
+}
+
+static void print_test(struct json_object *test)
+{
+	printf("%-11s %s%s%s: %s\n", text_of(test, "result"), text_of(test, "name"),
+		text_of(test, "subject")[0] ? " " : "", cli_shown(text_of(test, "subject")),
+		cli_shown(text_of(test, "detail")));
+	if (text_of(test, "remedy")[0])
+		printf("            %s: %s\n",
+			strcmp(text_of(test, "weight"), "claim") == 0
+				? "nothing may be claimed until"
+				: "to end it",
+			cli_shown(text_of(test, "remedy")));
+}
+
+static void print_text(struct json_object *report)
+{
+	struct json_object *tests = json_object_object_get(report, "tests");
+	size_t count = json_object_array_length(tests), bad = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *test = json_object_array_get_idx(tests, i);
+
+		bad += !is_set(test, "ok");
+		print_test(test);
+	}
+	printf("self-test %s: %zu tests in %" PRIu64 " ms, %zu of them not passed%s%s\n",
+		text_of(report, "id"), count,
+		json_object_get_uint64(json_object_object_get(report, "took_ms")), bad,
+		is_set(report, "degraded") ? "; the host is not as it should be" : "",
+		text_of(report, "injected")[0] ? "; a fault was injected" : "");
 }
 
 /* Of a run that may not be claimed on: has a test failed, or could some only not be made? */
-static enum cli_exit exit_code(const struct harness_report *report)
+static enum cli_exit exit_code(struct json_object *report)
 {
-	if (report->claims)
+	struct json_object *tests = json_object_object_get(report, "tests");
+
+	if (is_set(report, "ok"))
 		return CLI_YES;
-	for (size_t i = 0; i < report->count; i++) {
-		if (report->results[i].weight == HARNESS_CLAIM &&
-			report->results[i].verdict == HARNESS_FAILED)
+	for (size_t i = 0; i < json_object_array_length(tests); i++) {
+		struct json_object *test = json_object_array_get_idx(tests, i);
+
+		if (strcmp(text_of(test, "weight"), "claim") == 0 &&
+			strcmp(text_of(test, "result"), "failed") == 0)
 			return CLI_NO;
 	}
 	return CLI_CANNOT_TELL;
 }
 
-static struct json_object *json_of_result(const struct harness_result *result)
+/* Takes the report. */
+static enum cli_exit tell(struct json_object *report, bool json)
 {
-	struct json_object *object = json_object_new_object();
+	enum cli_exit code = exit_code(report);
 
-	cli_add_string(object, "name", result->name);
-	cli_add_string(object, "subject", result->subject);
-	cli_add_bool(object, "ok", passed(result));
-	cli_add_string(object, "result", harness_verdict_name(result->verdict));
-	cli_add_string(object, "weight", harness_weight_name(result->weight));
-	cli_add_string(object, "detail", result->detail);
-	cli_add_string(object, "remedy", result->remedy);
-	return object;
-}
-
-static void print_json(const struct harness_report *report, const struct arguments *arguments)
-{
-	struct json_object *object = cli_json("selftest"), *tests = json_object_new_array();
-	char began[CLOCK_RFC3339_BYTES];
-
-	cli_add_bool(object, "ok", report->claims);
-	cli_add_bool(object, "degraded", report->degraded);
-	cli_add_string(object, "id", report->id);
-	cli_add_string(object, "version", SPOOLGUARD_VERSION);
-	cli_add_string(object, "began", clock_rfc3339(report->began_wall_s, began));
-	cli_add_u64(object, "took_ms", report->took_ms);
-	if (arguments->inject)
-		cli_add_string(object, "injected", arguments->inject);
-	for (size_t i = 0; i < report->count; i++)
-		json_object_array_add(tests, json_of_result(&report->results[i]));
-	json_object_object_add(object, "tests", tests);
-	cli_print_json(object);
-}
-
-static void print_text(const struct harness_report *report)
-{
-	size_t bad = 0;
-
-	for (size_t i = 0; i < report->count; i++) {
-		const struct harness_result *result = &report->results[i];
-
-		bad += !passed(result);
-		printf("%-11s %s%s%s: %s\n", harness_verdict_name(result->verdict), result->name,
-			result->subject[0] ? " " : "", cli_shown(result->subject),
-			cli_shown(result->detail));
-		if (result->remedy[0])
-			printf("            %s: %s\n",
-				result->weight == HARNESS_CLAIM ? "nothing may be claimed until"
-								: "to end it",
-				result->remedy);
+	if (json) {
+		cli_print_json(report);
+		return code;
 	}
-	printf("self-test %s: %zu tests in %" PRIu64 " ms, %zu of them not passed%s%s\n",
-		report->id, report->count, report->took_ms, bad,
-		report->degraded ? "; the host is not as it should be" : "",
-		report->injected ? "; a fault was injected" : "");
+	print_text(report);
+	json_object_put(report);
+	return code;
 }
 
 /* --- the verb --- */
@@ -261,11 +261,7 @@ static int run(int argc, char **argv)
 		cli_fail(&problem, r);
 		return r == -EPERM ? CLI_NO : CLI_CANNOT_TELL;
 	}
-	if (arguments.json)
-		print_json(report, &arguments);
-	else
-		print_text(report);
-	return exit_code(report);
+	return tell(selftest_report_to_json(report, arguments.inject), arguments.json);
 }
 
 const struct cli_verb cli_verb_selftest = {

@@ -104,6 +104,15 @@ void service_bad_parameter(struct service_call *call, const char *name)
 	call->call = NULL;
 }
 
+bool service_has_ledger(struct service_call *call)
+{
+	if (call->service->supervisor->ledger)
+		return true;
+	service_error(call, "Refused",
+		"the ledger of jobs cannot be used; \"spoolguard status\" says why");
+	return false;
+}
+
 void service_note(
 	struct service_call *call, const char *event, const char *object, int r, const char *detail)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "attached/selftest_report.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
 #include <string.h>
@@ -6,34 +7,6 @@
 #define EVENTS_AT_ONCE 200u /* in one answer; a line has at most 4 KiB */
 
 /* --- SelfTest --- */
-
-static struct json_object *describe(const struct harness_result *result)
-{
-	struct json_object *test = json_object_new_object();
-
-	fields_add_string(test, "name", result->name);
-	fields_add_string(test, "subject", result->subject);
-	fields_add_bool(test, "ok", !harness_result_is_bad(result));
-	fields_add_string(test, "verdict", harness_verdict_name(result->verdict));
-	fields_add_string(test, "weight", harness_weight_name(result->weight));
-	fields_add_string(test, "detail", result->detail);
-	fields_add_string(test, "remedy", result->remedy);
-	return test;
-}
-
-static struct json_object *report_to_json(const struct harness_report *report)
-{
-	struct json_object *out = json_object_new_object(), *tests = json_object_new_array();
-
-	fields_add_string(out, "id", report->id);
-	fields_add_bool(out, "ok", report->claims && !report->degraded);
-	fields_add_bool(out, "claims", report->claims);
-	fields_add_bool(out, "degraded", report->degraded);
-	for (size_t i = 0; i < report->count; i++)
-		json_object_array_add(tests, describe(&report->results[i]));
-	json_object_object_add(out, "tests", tests);
-	return out;
-}
 
 void service_selftest(struct service_call *call)
 {
@@ -54,7 +27,7 @@ void service_selftest(struct service_call *call)
 	else if (r < 0)
 		service_fail(call, r, &problem);
 	else
-		service_reply(call, report_to_json(report));
+		service_reply(call, selftest_report_to_json(report, inject));
 }
 
 /* --- Events --- */

@@ -109,7 +109,7 @@ static int find_place(
 					"\"spoolguard "
 					"status\" says why",
 					path, volume->name,
-					service_keeper_text(keeper_state(supervisor->keepers[i])));
+					keeper_state_text(keeper_state(supervisor->keepers[i])));
 			continue;
 		}
 		if (find_inside(volume, place, path))

@@ -104,6 +104,8 @@ void service_note(struct service_call *call, const char *event, const char *obje
 	const char *detail);
 
 uid_t service_uid(const struct service_call *call);
+/* False, and the call was answered: the ledger could not be opened (state says why). */
+bool service_has_ledger(struct service_call *call);
 
 /* --- parameters: false, and the call was answered, if there is one that cannot be --- */
 
@@ -133,8 +135,6 @@ must_check int service_files_check(struct service *service, uid_t uid, struct js
 
 /* By name or medium; NULL, and the call was answered. */
 struct keeper *service_find_volume(struct service_call *call, const char *name);
-/* "LOCKED" and so on, as people read it. */
-const char *service_keeper_text(enum keeper_state state);
 
 /* --- jobs --- */
 

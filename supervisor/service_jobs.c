@@ -287,8 +287,10 @@ void service_desk_find_begun(struct service_desk *desk)
 	uint64_t *numbers = calloc(LEDGER_OPEN_MAX, sizeof(*numbers));
 	size_t count;
 
-	if (!numbers)
+	if (!numbers || !ledger) {
+		free(numbers);
 		return;
+	}
 	count = ledger_list(ledger, LEDGER_BEGUN, NULL, numbers, LEDGER_OPEN_MAX);
 	for (size_t i = 0; i < count; i++) {
 		struct ledger_job job;
@@ -453,7 +455,7 @@ static bool get_announced(struct service_call *call, struct announced *ret_annou
 {
 	struct announced announced = {.uid = service_uid(call)};
 
-	if (!service_get_string(call, "id", &announced.id) ||
+	if (!service_has_ledger(call) || !service_get_string(call, "id", &announced.id) ||
 		!service_may_get_string(call, "volume", &announced.volume))
 		return false;
 	announced.names = json_object_object_get(call->parameters, "files");
@@ -695,7 +697,7 @@ void service_job_list(struct service_call *call)
 	size_t count, at = 0, listed = 0;
 	uint64_t after = 0, *numbers;
 
-	if (!service_may_get_string(call, "state", &text) ||
+	if (!service_has_ledger(call) || !service_may_get_string(call, "state", &text) ||
 		!service_may_get_u64(call, "after", &after))
 		return;
 	if (text && !find_state(text, &state)) {
@@ -726,7 +728,7 @@ static bool find_job(struct service_call *call, struct ledger_job *ret_job)
 	struct ledger_job job;
 	bool found;
 
-	if (!service_get_string(call, "id", &id) ||
+	if (!service_has_ledger(call) || !service_get_string(call, "id", &id) ||
 		!service_may_get_string(call, "source", &source))
 		return false;
 	found = ledger_find(call->service->supervisor->ledger, source, id, &job) >= 0;

@@ -8,21 +8,6 @@
 
 #define PROGRESS_NS UINT64_C(200000000) /* between two lines of it */
 
-const char *service_keeper_text(enum keeper_state state)
-{
-	static const char *const texts[] = {
-		[KEEPER_ABSENT] = "its medium is not there",
-		[KEEPER_LOCKED] = "locked",
-		[KEEPER_OPENING] = "opening",
-		[KEEPER_OPEN] = "open",
-		[KEEPER_LOST] = "its process died, and is started again",
-		[KEEPER_FAILED] = "failed",
-		[KEEPER_CLOSED] = "detached",
-	};
-
-	return texts[state];
-}
-
 struct keeper *service_find_volume(struct service_call *call, const char *name)
 {
 	struct supervisor *supervisor = call->service->supervisor;
@@ -97,7 +82,7 @@ static void sweep(struct service_call *call, struct keeper *keeper)
 	if (r < 0) {
 		service_error(call, "Refused",
 			"volume %s is not open (%s); \"spoolguard status\" says why",
-			keeper_volume(keeper)->name, service_keeper_text(keeper_state(keeper)));
+			keeper_volume(keeper)->name, keeper_state_text(keeper_state(keeper)));
 		return;
 	}
 	r = sweep_volume(&runtime, &sink, &report, &problem);

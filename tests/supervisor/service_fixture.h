@@ -70,6 +70,11 @@ enum keeper_state keeper_state(struct keeper *keeper)
 	return keeper->state;
 }
 
+const char *keeper_state_text(enum keeper_state state)
+{
+	return state == KEEPER_OPEN ? "open" : state == KEEPER_LOCKED ? "locked" : "closed";
+}
+
 const struct config_volume *keeper_volume(const struct keeper *keeper)
 {
 	return keeper->volume;

@@ -161,7 +161,7 @@ lsattr -d "$mount" | grep -q -- '^[^ ]*i' || skip "$work has no immutable flag"
 rm -f "$cupsd_socket"
 setsid cupsd -f -c "$cupsd_dir/etc/cupsd.conf" -s "$cupsd_dir/etc/cups-files.conf" >"$work/bare" 2>&1 </dev/null &
 bare=$!
-pids+=($bare)
+pids+=("$bare")
 sleep 2
 timeout 5 lp -d fast "$work/a" >/dev/null 2>&1 && fail "a job was taken onto the bare directory"
 [ -z "$(find "$mount" "$server/cache" "$server/log" -mindepth 1)" ] || fail "cupsd wrote onto the bare directory"

@@ -17,6 +17,7 @@
 #: make demo          a spool, a real printer program, real jobs, and what is left of them
 #: make bench         the benchmarks in bench/; tables and plots in build/bench/
 #: make install       [PREFIX=/usr/local] [DESTDIR=]; make uninstall
+#: make deb           the Debian packages, in build/deb/
 #: make sbom          the libraries that the programs link, their versions and licences
 #: make clean
 #: Variables: CC, CFLAGS, LDFLAGS, OPT, BUILD, SAN=, CROSS=aarch64-linux-gnu-, MUTANTS=1, V=1, JOBS=2
@@ -115,6 +116,7 @@ DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2f
 	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common
 DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
 	cups cups-client cups-filters poppler-utils libpappl-dev
+DEPS_DEB   := dpkg-dev debhelper dh-apparmor
 DEPS_BENCH := $(DEPS_DEMO) openssl fio jq scrub nwipe qemu-utils dmsetup gnuplot-nox
 
 WARN := -Wall -Wextra -Werror -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -152,11 +154,11 @@ main_of  = $(firstword $(wildcard $(FOLDERS:=/$(subst -,_,$1)_main.c)))
 PROGRAMS := $(foreach p,$(PROGRAM_NAMES),$(if $(call main_of,$p),$(BUILD)/$p))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) examples/*.c tests/*/*.[ch] tests/*/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
-SCRIPTS := $(wildcard .ci/run pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
+SCRIPTS := $(wildcard .ci/run packaging/*.sh pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
 	test-now valgrind test-cross fuzz crash mutants soak demo bench install refuse-install uninstall \
-	sbom clean
+	man deb sbom clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -218,6 +220,13 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/libspoolguard.a
 # What was built together: the self-tests hold the programs against it.
 $(BUILD)/manifest: $(PROGRAMS)
 	$(call run,SUM )tools/manifest.sh $(VERSION) $@ $^
+
+# Manual pages have the command's verbs and the interface from where they are.
+MANUALS := $(patsubst docs/man/%,$(BUILD)/man/%,$(wildcard docs/man/*.in))
+man: $(MANUALS)
+$(BUILD)/man/%.in: docs/man/%.in tools/fill-manual.sh $(BUILD)/spoolguard $(INTERFACE)
+	@mkdir -p $(@D)
+	$(call run,MAN )tools/fill-manual.sh $(BUILD)/spoolguard $(INTERFACE) $< >$@
 
 tests: $(TEST_PROGRAMS)
 
@@ -282,29 +291,20 @@ bench:
 		BUILD=$(abspath $(BUILD)) $$b || exit 1; done
 	@BUILD=$(abspath $(BUILD)) bench/report.sh
 
-bindir := $(DESTDIR)$(PREFIX)/bin
-libexecdir := $(DESTDIR)$(PREFIX)/libexec/spoolguard
-libdir := $(DESTDIR)$(PREFIX)/lib/spoolguard
-docdir := $(DESTDIR)$(PREFIX)/share/doc/spoolguard
-# Every program that is installed: the manifest lists them where they are then.
-INSTALLED := $(bindir)/spoolguard $(libexecdir)/spoolguard-volume
-
 # A build with mutants is known by a symbol, whatever directory it was made in.
-install: $(if $(MUTANTS)$(SAN)$(CROSS),refuse-install,all)
+install: $(if $(MUTANTS)$(SAN)$(CROSS),refuse-install,all man $(BUILD)/libspoolguard.a)
 	@! grep -q mutant_active $(PROGRAMS) || $(MAKE) --no-print-directory refuse-install
-	install -D -m 755 $(BUILD)/spoolguard $(bindir)/spoolguard
-	install -D -m 755 $(BUILD)/spoolguard-volume $(libexecdir)/spoolguard-volume
-	tools/manifest.sh $(VERSION) $(libdir)/manifest $(INSTALLED)
-	install -d $(docdir)
-	install -m 644 LICENSE $(wildcard *.md docs/*.md) $(docdir)
+	@VERSION=$(VERSION) BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install.sh install
 
 refuse-install:
 	@echo "install: refused: this is a build for tests" >&2; exit 1
 
 uninstall:
-	rm -f $(INSTALLED) $(libdir)/manifest
-	rm -rf $(docdir)
-	-rmdir $(libexecdir) $(libdir)
+	@BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install.sh uninstall
+
+deb: $(if $(MUTANTS)$(SAN)$(CROSS),refuse-install)
+	@tools/deps.sh --needed $(DEPS_BUILD) $(DEPS_DEB)
+	@VERSION=$(VERSION) JOBS=$(JOBS) packaging/deb.sh
 
 sbom: all
 	@tools/sbom.sh $(VERSION) $(PROGRAMS)

@@ -31,7 +31,7 @@ static int plan_file(struct apply *apply, size_t which)
 {
 	struct cups_file_change *change = &apply->set.files[which];
 	const struct cups_plan_request request = {
-		.file = which == CUPS_CHANGE_CUPSD ? CUPS_FILE_CUPSD : CUPS_FILE_FILES,
+		.file = which == CUPS_CHANGE_CUPSD ? CUPS_CONF_CUPSD : CUPS_CONF_FILES,
 		.conf = which == CUPS_CHANGE_CUPSD ? &apply->context.conf : &apply->context.files,
 		.text = change->before,
 		.queues = apply->context.queues_error < 0 ? NULL : &apply->context.queues,

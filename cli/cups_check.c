@@ -38,7 +38,7 @@ static void print_where(const struct cups_finding *finding)
 	printf("%s", cli_shown(finding->file));
 	if (finding->line)
 		printf(":%u", finding->line);
-	if (row->directive && !finding->line && row->file != CUPS_FILE_OTHER)
+	if (row->directive && !finding->line && row->file != CUPS_CONF_OTHER)
 		printf(": %s is not set, cupsd takes %s", row->directive,
 			finding->value[0] ? cli_shown(finding->value) : "nothing");
 	else if (row->directive)

@@ -57,7 +57,7 @@ static int judge_file(
 static int judge_browsed(
 	const struct cups_conf *conf, const char *name, struct cups_findings *findings)
 {
-	return cups_judge_settings(conf, CUPS_FILE_OTHER, name, findings);
+	return cups_judge_settings(conf, CUPS_CONF_OTHER, name, findings);
 }
 
 /* "debug: 1", as foomatic-rip has it; cupsd's reader takes "debug:" for the name. */
@@ -158,12 +158,12 @@ int cups_find_residue(const struct cups_context *context, struct cups_findings *
 	const struct cups_conf *queues = context->queues_error < 0 ? NULL : &context->queues;
 	int r;
 
-	r = cups_judge_settings(&context->conf, CUPS_FILE_CUPSD, context->config, &findings);
+	r = cups_judge_settings(&context->conf, CUPS_CONF_CUPSD, context->config, &findings);
 	if (r >= 0)
 		r = cups_judge_policies(&context->conf, queues, context->config, &findings);
 	if (r >= 0)
 		r = cups_judge_settings(
-			&context->files, CUPS_FILE_FILES, context->files_config, &findings);
+			&context->files, CUPS_CONF_FILES, context->files_config, &findings);
 	if (r >= 0)
 		r = cups_judge_places(&context->paths, context->files_config, &places, &findings);
 	if (r >= 0)

@@ -61,7 +61,7 @@ static const char *value_of(const struct cups_conf *conf, const struct cups_resi
 /* "LogLevel was debug, PreserveJobFiles was not set": where a line of ours stands without a mark.
  */
 static void describe_difference(const struct cups_conf *then, const struct cups_conf *now,
-	enum cups_file file, char *buf, size_t bytes)
+	enum cups_conf_kind file, char *buf, size_t bytes)
 {
 	size_t count;
 	const struct cups_residue *rows = cups_residue_rows(&count);
@@ -100,7 +100,7 @@ static int refuse_unmarked(struct revert *revert, size_t which, struct problem *
 		return 0;
 	describe_difference(&then,
 		which == CUPS_CHANGE_CUPSD ? &revert->context.conf : &revert->context.files,
-		which == CUPS_CHANGE_CUPSD ? CUPS_FILE_CUPSD : CUPS_FILE_FILES, difference,
+		which == CUPS_CHANGE_CUPSD ? CUPS_CONF_CUPSD : CUPS_CONF_FILES, difference,
 		sizeof(difference));
 	cups_conf_done(&then);
 	if (difference[0] == '\0')

@@ -19,7 +19,7 @@ static int judge_row(const struct cups_conf *conf, const struct cups_residue *ro
 	return cups_findings_add(findings, row->id, &source, "%s", "");
 }
 
-int cups_judge_settings(const struct cups_conf *conf, enum cups_file file, const char *name,
+int cups_judge_settings(const struct cups_conf *conf, enum cups_conf_kind file, const char *name,
 	struct cups_findings *findings)
 {
 	const struct cups_residue *rows;

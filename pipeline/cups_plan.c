@@ -141,7 +141,7 @@ static int plan_policies(const struct cups_plan_request *request, struct cups_pl
 {
 	int r = 0;
 
-	if (request->file != CUPS_FILE_CUPSD || is_left_out(request, "reprint"))
+	if (request->file != CUPS_CONF_CUPSD || is_left_out(request, "reprint"))
 		return 0;
 	for (size_t i = 0; i < request->conf->count && r >= 0; i++) {
 		const struct cups_directive *item = &request->conf->items[i];

@@ -31,7 +31,7 @@ struct cups_plan {
 };
 
 struct cups_plan_request {
-	enum cups_file file;
+	enum cups_conf_kind file;
 	const struct cups_conf *conf;	/* of the file */
 	const struct cups_text *text;	/* likewise */
 	const struct cups_conf *queues; /* printers.conf; NULL: not known */

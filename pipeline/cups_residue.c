@@ -130,7 +130,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "job-files",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "PreserveJobFiles",
 		.wanted = "Yes",
 		.default_value = "86400",
@@ -144,7 +144,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "job-history",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "PreserveJobHistory",
 		.wanted = "Yes",
 		.default_value = "Yes",
@@ -158,7 +158,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "auto-purge",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "AutoPurgeJobs",
 		.wanted = "No",
 		.default_value = "No",
@@ -172,7 +172,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "max-jobs",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "MaxJobs",
 		.wanted = "0",
 		.default_value = "500",
@@ -187,7 +187,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "dirty-interval",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "DirtyCleanInterval",
 		.wanted = "0",
 		.default_value = "30",
@@ -200,7 +200,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "log-level",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "LogLevel",
 		.wanted = "warn",
 		.default_value = "warn",
@@ -214,7 +214,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "log-history",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "LogDebugHistory",
 		.wanted = "0",
 		.default_value = "200",
@@ -227,7 +227,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "page-log",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "PageLogFormat",
 		.wanted = "",
 		.default_value = "%p %u %j %T %P %C %{job-billing} %{job-originating-host-name} "
@@ -242,7 +242,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "access-log",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "AccessLogLevel",
 		.wanted = "actions",
 		.default_value = "actions",
@@ -256,7 +256,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "reprint",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.leaves = "between its end and its overwriting a job can be printed again, or "
 			  "fetched",
 		.lose = "printing a job again, and fetching a document from the queue, for "
@@ -269,7 +269,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "classification",
 		.severity = CUPS_HINT,
-		.file = CUPS_FILE_CUPSD,
+		.file = CUPS_CONF_CUPSD,
 		.directive = "Classification",
 		.default_value = "none",
 		.leaves = "cupsd writes once over a file that it removes, after its name is gone, "
@@ -283,7 +283,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "file-device",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_FILES,
+		.file = CUPS_CONF_FILES,
 		.directive = "FileDevice",
 		.wanted = "No",
 		.default_value = "No",
@@ -295,7 +295,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "spool-place",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_FILES,
+		.file = CUPS_CONF_FILES,
 		.leaves = "documents, titles and user names lie unencrypted on a disk, and what is "
 			  "freed there is not overwritten",
 		.mend = "\"spoolguard cups migrate\" moves it onto an attached volume",
@@ -303,7 +303,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "temp-place",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_FILES,
+		.file = CUPS_CONF_FILES,
 		.leaves =
 			"what filters make of documents lies unencrypted on a disk, in files that "
 			"have no name any more",
@@ -314,7 +314,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "cache-place",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_FILES,
+		.file = CUPS_CONF_FILES,
 		.leaves = "job.cache and job.cache.O (titles, user names), and rss/ lie "
 			  "unencrypted on "
 			  "a disk",
@@ -323,7 +323,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "log-place",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_FILES,
+		.file = CUPS_CONF_FILES,
 		.leaves = "what is logged lies unencrypted on a disk, and so do the copies that "
 			  "logrotate makes and removes",
 		.mend = "\"spoolguard cups migrate\" moves it onto an attached volume",
@@ -331,28 +331,28 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "log-content",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.leaves = "what was logged before stays there",
 		.mend = "stop cups, \"spoolguard overwrite --remove\" the file, start cups",
 	},
 	{
 		.id = "log-copies",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.leaves = "what was logged before stays in a copy",
 		.mend = "\"spoolguard overwrite --remove\" the file",
 	},
 	{
 		.id = "queue-device",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.leaves = "the queue writes documents elsewhere on this machine",
 		.mend = "take the queue away (lpadmin -x), or put that place on the volume too",
 	},
 	{
 		.id = "queue-unknown",
 		.severity = CUPS_HINT,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.leaves = "the queue's backend is none of CUPS's own: what it writes where is its "
 			  "author's choice",
 		.mend = "find out whether it keeps files outside of its TMPDIR",
@@ -360,7 +360,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "subscriptions",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.leaves = "events with titles and user names are sent there, and stay where they "
 			  "arrive",
 		.mend = "cancel the subscription (ipptool, Cancel-Subscription), or do without it",
@@ -368,7 +368,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "core-dumps",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.leaves = "a crash of cupsd or of a filter leaves documents in a core file",
 		.lose = "core files of cupsd and of filters",
 		.mend = "\"spoolguard cups apply\" sets LimitCORE=0 for cups.service",
@@ -376,14 +376,14 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "host",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.leaves = "what programs hold in memory reaches a disk unencrypted",
 		.mend = "see there",
 	},
 	{
 		.id = "browsed-log",
 		.severity = CUPS_NAMES,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.directive = "DebugLogging",
 		.default_value = "none",
 		.leaves = "cups-browsed keeps what it does, print queues and jobs with their "
@@ -397,7 +397,7 @@ static const struct cups_residue rows[] = {
 	{
 		.id = "filter-debug",
 		.severity = CUPS_DOCUMENTS,
-		.file = CUPS_FILE_OTHER,
+		.file = CUPS_CONF_OTHER,
 		.leaves = "foomatic-rip writes what it does, with pieces of documents, to "
 			  "/tmp/foomatic-rip.log and .ps",
 		.mend = "set \"debug: 0\" there, and \"spoolguard overwrite --remove\" these files",

@@ -26,16 +26,16 @@ enum cups_severity {
 	CUPS_DOCUMENTS, /* what was printed */
 };
 
-enum cups_file {
-	CUPS_FILE_CUPSD, /* cupsd.conf */
-	CUPS_FILE_FILES, /* cups-files.conf */
-	CUPS_FILE_OTHER,
+enum cups_conf_kind {
+	CUPS_CONF_CUPSD, /* cupsd.conf */
+	CUPS_CONF_FILES, /* cups-files.conf */
+	CUPS_CONF_OTHER,
 };
 
 struct cups_residue {
 	const char *id;
 	enum cups_severity severity;
-	enum cups_file file;
+	enum cups_conf_kind file;
 	const char *directive;	   /* NULL: no directive, see the id */
 	const char *wanted;	   /* "" is the directive alone; NULL: apply does not change it */
 	const char *default_value; /* in force where the directive is not set */
@@ -95,7 +95,7 @@ size_t cups_findings_doubts(const struct cups_findings *findings);
 /* --- judging; each adds to findings, and fails with -ENOMEM only --- */
 
 /* Every row with a directive of that file. */
-must_check int cups_judge_settings(const struct cups_conf *conf, enum cups_file file,
+must_check int cups_judge_settings(const struct cups_conf *conf, enum cups_conf_kind file,
 	const char *name, struct cups_findings *findings);
 
 /* Every <Policy> of cupsd.conf; queues (printers.conf, may be NULL) say which is in use. */

@@ -181,7 +181,7 @@ static void judge(const char *text)
 {
 	cups_findings_done(&findings);
 	parse(text);
-	ck_assert_int_eq(cups_judge_settings(&conf, CUPS_FILE_CUPSD, "cupsd.conf", &findings), 0);
+	ck_assert_int_eq(cups_judge_settings(&conf, CUPS_CONF_CUPSD, "cupsd.conf", &findings), 0);
 }
 
 static void assert_found(const char *id, unsigned int line, const char *value)

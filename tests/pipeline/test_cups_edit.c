@@ -42,7 +42,7 @@ static void parse(const struct cups_text *from)
 
 /* Plans for "from", and puts what comes of it into "to". */
 static size_t plan_and_apply(const struct cups_text *from, struct cups_text *to,
-	enum cups_file file, const char *without)
+	enum cups_conf_kind file, const char *without)
 {
 	struct cups_plan_request request = {.file = file,
 		.conf = &conf,
@@ -91,7 +91,7 @@ static const char debian[] = "# Log general information\n"
 START_TEST(a_change_stands_where_the_line_stood_and_keeps_it_readable)
 {
 	set(&text, debian);
-	ck_assert_uint_eq(plan_and_apply(&text, &applied, CUPS_FILE_CUPSD, NULL), 6);
+	ck_assert_uint_eq(plan_and_apply(&text, &applied, CUPS_CONF_CUPSD, NULL), 6);
 	ck_assert(strstr(applied.bytes, "# Log general information\n"
 					"#spoolguard[log-level] was: LogLevel debug\n"
 					"LogLevel warn #spoolguard[log-level]\n"
@@ -114,11 +114,11 @@ START_TEST(after_a_plan_nothing_is_left_to_plan)
 	struct cups_findings findings = {.items = NULL};
 
 	set(&text, debian);
-	plan_and_apply(&text, &applied, CUPS_FILE_CUPSD, NULL);
-	ck_assert_uint_eq(plan_and_apply(&applied, &taken, CUPS_FILE_CUPSD, NULL), 0);
+	plan_and_apply(&text, &applied, CUPS_CONF_CUPSD, NULL);
+	ck_assert_uint_eq(plan_and_apply(&applied, &taken, CUPS_CONF_CUPSD, NULL), 0);
 	assert_same(&applied, &taken);
 	parse(&applied);
-	ck_assert_int_eq(cups_judge_settings(&conf, CUPS_FILE_CUPSD, "x", &findings), 0);
+	ck_assert_int_eq(cups_judge_settings(&conf, CUPS_CONF_CUPSD, "x", &findings), 0);
 	ck_assert_int_eq(cups_judge_policies(&conf, NULL, "x", &findings), 0);
 	ck_assert_uint_eq(findings.count, 0);
 	cups_findings_done(&findings);
@@ -134,7 +134,7 @@ START_TEST(each_change_can_be_left_out)
 		char mark[64];
 
 		set(&text, debian);
-		ck_assert_uint_eq(plan_and_apply(&text, &applied, CUPS_FILE_CUPSD, ids[i]), 5);
+		ck_assert_uint_eq(plan_and_apply(&text, &applied, CUPS_CONF_CUPSD, ids[i]), 5);
 		snprintf(mark, sizeof(mark), "#spoolguard[%s]", ids[i]);
 		ck_assert_ptr_null(strstr(applied.bytes, mark));
 	}
@@ -161,7 +161,7 @@ static const char *const texts[] = {
 START_TEST(taking_out_gives_back_the_same_bytes)
 {
 	set(&text, texts[_i]);
-	plan_and_apply(&text, &applied, CUPS_FILE_CUPSD, NULL);
+	plan_and_apply(&text, &applied, CUPS_CONF_CUPSD, NULL);
 	ck_assert_int_eq(take_out(&applied), 0);
 	assert_same(&text, &taken);
 	ck_assert_int_eq(take_out(&text), 0);
@@ -185,7 +185,7 @@ static void edit(const char *from, const char *to)
 START_TEST(lines_of_an_administrator_survive_wherever_they_stand)
 {
 	set(&text, "LogLevel debug\nListen 631");
-	plan_and_apply(&text, &applied, CUPS_FILE_CUPSD, NULL);
+	plan_and_apply(&text, &applied, CUPS_CONF_CUPSD, NULL);
 	edit("LogLevel warn #", "# one\nLogLevel warn #");
 	edit("#spoolguard[end]\n", "MaxClients 5\n#spoolguard[end]\nServerAdmin me");
 	ck_assert_int_eq(take_out(&applied), 0);
@@ -198,7 +198,7 @@ END_TEST
 START_TEST(a_line_of_ours_that_was_changed_is_a_conflict)
 {
 	set(&text, debian);
-	plan_and_apply(&text, &applied, CUPS_FILE_CUPSD, NULL);
+	plan_and_apply(&text, &applied, CUPS_CONF_CUPSD, NULL);
 	edit("LogLevel warn #", "LogLevel info #");
 	ck_assert_int_eq(take_out(&applied), -ESTALE);
 	ck_assert(strstr(problem.text, "file:3: \"LogLevel info") != NULL);
@@ -212,9 +212,9 @@ END_TEST
 START_TEST(a_change_of_the_administrators_to_our_line_is_kept_by_a_second_plan)
 {
 	set(&text, debian);
-	plan_and_apply(&text, &applied, CUPS_FILE_CUPSD, NULL);
+	plan_and_apply(&text, &applied, CUPS_CONF_CUPSD, NULL);
 	edit("LogLevel warn #", "LogLevel info #");
-	ck_assert_uint_eq(plan_and_apply(&applied, &text, CUPS_FILE_CUPSD, NULL), 1);
+	ck_assert_uint_eq(plan_and_apply(&applied, &text, CUPS_CONF_CUPSD, NULL), 1);
 	ck_assert_int_eq(take_out(&text), 0);
 	ck_assert(strstr(taken.bytes, "LogLevel debug\nLogLevel info\nPageLogFormat\n") != NULL);
 }
@@ -235,7 +235,7 @@ START_TEST(a_queue_that_prints_into_a_file_is_not_stopped)
 	static const char queues_text[] = "<Printer out>\nDeviceURI file:/srv/x\n</Printer>\n";
 	struct cups_conf queues;
 	struct cups_plan_request request = {
-		.file = CUPS_FILE_FILES, .conf = &conf, .text = &text, .queues = &queues};
+		.file = CUPS_CONF_FILES, .conf = &conf, .text = &text, .queues = &queues};
 	struct cups_plan plan;
 
 	ck_assert_int_eq(cups_conf_parse("q", queues_text, strlen(queues_text), &queues, NULL), 0);
@@ -249,7 +249,7 @@ START_TEST(a_queue_that_prints_into_a_file_is_not_stopped)
 	assert_same(&text, &applied);
 	cups_plan_done(&plan);
 	cups_conf_done(&queues);
-	ck_assert_uint_eq(plan_and_apply(&text, &applied, CUPS_FILE_FILES, NULL), 1);
+	ck_assert_uint_eq(plan_and_apply(&text, &applied, CUPS_CONF_FILES, NULL), 1);
 	ck_assert_str_eq(applied.bytes, "#spoolguard[file-device] was: FileDevice Yes\n"
 					"FileDevice No #spoolguard[file-device]\n");
 }

@@ -10,7 +10,7 @@ static size_t plan(const struct cups_text *text, struct cups_text *ret_text)
 {
 	struct cups_conf conf;
 	struct cups_plan plan;
-	struct cups_plan_request request = {.file = CUPS_FILE_CUPSD, .conf = &conf, .text = text};
+	struct cups_plan_request request = {.file = CUPS_CONF_CUPSD, .conf = &conf, .text = text};
 	size_t changes;
 	int r = cups_conf_parse("x", text->bytes, text->count, &conf, NULL);
 

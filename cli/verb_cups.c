@@ -21,6 +21,7 @@ static const struct {
 	{"check", cups_check, "cfrjw"},
 	{"apply", cups_apply, "cfrjwnNRWdt"},
 	{"revert", cups_revert, "cfrjwnNRWdt"},
+	{"migrate", cups_migrate, "cfrjwnWPSmV"},
 };
 
 static const struct option long_options[] = {
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
 	{"cupsd", required_argument, NULL, 'd'},
 	{"templates", required_argument, NULL, 't'},
 	{"volume-mount", required_argument, NULL, 'm'},
+	{"whole-volume", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -91,6 +93,9 @@ static int parse_option(int option, struct cups_options *options)
 		return CLI_YES;
 	case 'N':
 		options->no_reload = true;
+		return CLI_YES;
+	case 'V':
+		options->whole_volume = true;
 		return CLI_YES;
 	case 'R':
 		options->reload_command = optarg;
@@ -160,7 +165,8 @@ const struct cli_verb cli_verb_cups = {
 	.usage =
 		"usage: spoolguard cups check   [OPTIONS]\n"
 		"       spoolguard cups apply   [--dry-run] [--without ID]... [OPTIONS]\n"
-		"       spoolguard cups revert  [--dry-run] [OPTIONS]\n\n"
+		"       spoolguard cups revert  [--dry-run] [OPTIONS]\n"
+		"       spoolguard cups migrate [--dry-run] [--volume-mount DIR] [OPTIONS]\n\n"
 		"check    Says line by line what in cupsd.conf, cups-files.conf and around them "
 		"leaves\n"
 		"         something of jobs behind: what, where, and what mends it.\n"
@@ -171,7 +177,14 @@ const struct cli_verb cli_verb_cups = {
 		"         kept; if cupsd does not come up, it is put back.  Ties cups.service to "
 		"the\n"
 		"         mount of the spool once that lies on a volume.\n"
-		"revert   Takes out what apply wrote, and leaves what was edited since.\n\n"
+		"revert   Takes out what apply wrote, and leaves what was edited since.\n"
+		"migrate  Stops cupsd, moves its spool, cache and logs onto an attached volume, "
+		"binds "
+		"them\n"
+		"         in their places, starts cupsd, and when it knows its jobs again "
+		"overwrites "
+		"the\n"
+		"         old files.  Killed at any time, the same command goes on.\n\n"
 		"  --dry-run            show it, change nothing\n"
 		"  --without ID         leave that out (check and apply show ids in brackets; "
 		"\"systemd\"\n"
@@ -182,6 +195,16 @@ const struct cli_verb cli_verb_cups = {
 		"  --reload-command C   instead of systemctl, or SIGHUP where systemd does not "
 		"run\n"
 		"  --no-reload          cupsd reads it when it is started again\n"
+		"  --stop-command C     migrate: instead of systemctl, or SIGTERM\n"
+		"  --start-command C    migrate: instead of systemctl; needed where systemd does "
+		"not "
+		"run\n"
+		"  --volume-mount DIR   migrate: where the volume is mounted, if there are "
+		"several\n"
+		"  --whole-volume       migrate: mount the volume itself where the spool is; its "
+		"root "
+		"is\n"
+		"                       the spool then, and not its directory \"cups\"\n"
 		"  --wait SECONDS       for cupsd to come up (60)\n"
 		"  --cupsd PROGRAM      whose -t is asked\n"
 		"  --templates DIR      of the units, default /usr/share/spoolguard\n"

@@ -302,6 +302,45 @@ static int change_all(struct ledger *ledger, struct change *changes, size_t coun
 	return 0;
 }
 
+static int change_each(struct ledger *ledger, struct ledger_change *changes, size_t count)
+{
+	struct change *allowed = calloc(count, sizeof(*allowed));
+	size_t n = 0;
+	int r = allowed ? ledger_mend(ledger) : -ENOMEM;
+
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		struct ledger_change *change = &changes[i];
+		struct ledger_entry *entry = ledger_table_get(&ledger->table, change->number);
+
+		change->error = -ENOENT;
+		if (!entry || !is_allowed(entry, change->state, false, &change->error))
+			continue;
+		describe_change(
+			entry, change->state, change->why, change->receipt, &allowed[n].job);
+		allowed[n++].entry = entry;
+	}
+	if (r >= 0 && n > 0)
+		r = change_all(ledger, allowed, n);
+	free(allowed);
+	return r;
+}
+
+int ledger_change(struct ledger *ledger, struct ledger_change *changes, size_t count)
+{
+	int r = 0;
+
+	if (count > 0) {
+		(void)pthread_mutex_lock(&ledger->lock);
+		r = change_each(ledger, changes, count);
+		(void)pthread_mutex_unlock(&ledger->lock);
+	}
+	for (size_t i = 0; i < count; i++) {
+		json_object_put(changes[i].receipt);
+		changes[i].receipt = NULL;
+	}
+	return r;
+}
+
 static int set_many(struct ledger *ledger, const uint64_t *numbers, size_t count,
 	enum ledger_state state, const char *why, struct json_object **receipts)
 {
@@ -345,13 +384,35 @@ int ledger_set(struct ledger *ledger, uint64_t number, enum ledger_state state, 
 	return ledger_set_many(ledger, &number, 1, state, why, &receipt);
 }
 
+int ledger_lose_files(struct ledger *ledger, uint64_t number, const char *why)
+{
+	struct ledger_change change = {.number = number, .state = LEDGER_HELD, .why = why};
+	struct ledger_entry *entry;
+	int r;
+
+	(void)pthread_mutex_lock(&ledger->lock);
+	entry = ledger_table_get(&ledger->table, number);
+	r = entry ? change_each(ledger, &change, 1) : -ENOENT;
+	if (r >= 0)
+		r = change.error;
+	if (r >= 0)
+		entry->files_count = 0;
+	(void)pthread_mutex_unlock(&ledger->lock);
+	return r;
+}
+
+static bool is_same_why(const struct ledger_entry *entry, const char *why)
+{
+	return why && entry->why && strcmp(why, entry->why) == 0;
+}
+
 void ledger_note(struct ledger *ledger, uint64_t number, const char *why)
 {
 	struct ledger_entry *entry;
 
 	(void)pthread_mutex_lock(&ledger->lock);
 	entry = ledger_table_get(&ledger->table, number);
-	if (entry && entry->state != LEDGER_RETIRED)
+	if (entry && entry->state != LEDGER_RETIRED && !is_same_why(entry, why))
 		ledger_entry_set_why(entry, why);
 	(void)pthread_mutex_unlock(&ledger->lock);
 }

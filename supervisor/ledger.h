@@ -122,6 +122,16 @@ must_check int ledger_set(struct ledger *ledger, uint64_t number, enum ledger_st
 /* The same for many jobs with one fsync: all or none.  receipts may be NULL; each is taken. */
 must_check int ledger_set_many(struct ledger *ledger, const uint64_t *numbers, size_t count,
 	enum ledger_state state, const char *why, struct json_object **receipts);
+/* Each its own change, with one fsync for those that may be: what ledger_set() would say of
+ * each is in its error.  < 0: not durable, and none was made. */
+struct ledger_change {
+	uint64_t number;
+	enum ledger_state state;
+	const char *why;
+	struct json_object *receipt; /* taken */
+	int error;
+};
+must_check int ledger_change(struct ledger *ledger, struct ledger_change *changes, size_t count);
 /* Why a job stands where it stands, until its state changes or the service ends: not durable. */
 void ledger_note(struct ledger *ledger, uint64_t number, const char *why);
 
@@ -132,6 +142,8 @@ must_check int ledger_find(
 /* Gives an array of strings and its strings.  -ENOKEY; -EBADMSG: sealed under another key. */
 must_check int ledger_files(
 	struct ledger *ledger, uint64_t number, char ***ret_files, size_t *ret_count);
+/* Its names cannot be read, and never will be: they count as lost, and it is HELD. */
+must_check int ledger_lose_files(struct ledger *ledger, uint64_t number, const char *why);
 void ledger_files_free(char **files, size_t count);
 
 /* Numbers of the jobs in that state (at most max), oldest first; volume_uuid NULL: of any. */

@@ -114,6 +114,10 @@ must_check int cups_server_purge_job(
 must_check int cups_server_cancel_job(
 	struct cups_server *server, int id, struct problem *reterr_problem);
 
+/* Is there a queue (printer or class) of that name?  -ESRCH: no. */
+must_check int cups_server_find_queue(
+	struct cups_server *server, const char *queue, struct problem *reterr_problem);
+
 /* A job from memory.  title is for people, and not secret; format NULL: cupsd finds out. */
 must_check int cups_server_print(struct cups_server *server, const char *queue, const char *title,
 	const char *format, const void *data, size_t bytes, int *ret_id,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cups_server_jobs.c - Get-Jobs, Cancel-Job, Print-Job
+ * cups_server_jobs.c - Get-Jobs, Cancel-Job, Print-Job, and whether a queue is there
  *
  * Only attributes that cupsd knows without reading a job's control file are asked for of finished
  * jobs: whoever asks for more makes it read that file, and the title gets into job.cache.  (It gets
@@ -301,6 +301,18 @@ int cups_server_cancel_job(struct cups_server *server, int id, struct problem *r
 	if (r == -ESRCH || (r >= 0 && cups_job_is_finished(&job)))
 		return 0;
 	return r < 0 ? r : -EREMOTEIO;
+}
+
+int cups_server_find_queue(
+	struct cups_server *server, const char *queue, struct problem *reterr_problem)
+{
+	static const char *const wanted[] = {"printer-state"};
+	ipp_t *request = cups_server_queue_request(IPP_OP_GET_PRINTER_ATTRIBUTES, queue);
+	int r;
+
+	cups_server_want(request, wanted, ARRAY_SIZE(wanted));
+	r = cups_server_ask(server, request, CUPS_REPEAT, NULL, 0, NULL, reterr_problem);
+	return r == -ESRCH ? problem_set(reterr_problem, r, "CUPS has no queue \"%s\"", queue) : r;
 }
 
 int cups_server_print(struct cups_server *server, const char *queue, const char *title,

@@ -217,6 +217,14 @@ START_TEST(a_sheet_from_memory_is_printed)
 }
 END_TEST
 
+START_TEST(a_queue_is_there_or_not)
+{
+	ck_assert_int_eq(cups_server_find_queue(server, "raw", &problem), 0);
+	ck_assert_int_eq(cups_server_find_queue(server, "nosuchqueue", &problem), -ESRCH);
+	ck_assert_ptr_nonnull(strstr(problem.text, "no queue \"nosuchqueue\""));
+}
+END_TEST
+
 /* --- cupsd comes and goes --- */
 
 START_TEST(a_restart_between_two_questions_is_not_noticed)
@@ -289,6 +297,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_purged_job_is_gone_with_its_files_and_purging_it_again_is_no_failure);
 	tcase_add_test(tc, a_cancelled_job_stays_known_and_one_that_ended_before_is_no_failure);
 	tcase_add_test(tc, a_sheet_from_memory_is_printed);
+	tcase_add_test(tc, a_queue_is_there_or_not);
 	tcase_add_test(tc, a_restart_between_two_questions_is_not_noticed);
 	tcase_add_test(tc, nobody_there_is_said_at_once);
 	tcase_add_test(tc, a_cupsd_that_hangs_costs_the_time_that_was_given);

@@ -191,27 +191,32 @@ static void answer(struct keeper *keeper, int result, const struct problem *prob
 static void obey(struct keeper *keeper)
 {
 	struct problem problem = {""};
+	struct keeper_renewal how;
+	struct json_object *report = NULL;
 	enum keeper_request request;
-	int fd, r = 0;
+	int r = 0;
 
 	pthread_mutex_lock(&keeper->lock);
 	request = keeper->request_done ? REQUEST_NONE : keeper->request;
-	fd = keeper->request_fd;
-	keeper->request_fd = -1;
+	how = keeper->request_how;
+	keeper->request_how.passphrase_fd = -1;
 	pthread_mutex_unlock(&keeper->lock);
 	switch (request) {
 	case REQUEST_NONE:
 		return;
 	case REQUEST_ATTACH:
-		r = keeper_do_attach(keeper, fd, &problem);
+		r = keeper_do_attach(keeper, how.passphrase_fd, &problem);
 		break;
 	case REQUEST_DETACH:
 		r = keeper_do_detach(keeper, &problem);
 		break;
 	case REQUEST_RENEW:
-		r = keeper_do_renew(keeper, fd, &problem);
+		r = keeper_do_renew(keeper, &how, &report, &problem);
 		break;
 	}
+	pthread_mutex_lock(&keeper->lock);
+	keeper->request_report = report;
+	pthread_mutex_unlock(&keeper->lock);
 	answer(keeper, r, &problem);
 }
 
@@ -245,9 +250,9 @@ static void *run(void *argument)
 
 /* --- what others ask --- */
 
-/* Takes fd.  One at a time: others wait until it has been answered. */
-static int ask(
-	struct keeper *keeper, enum keeper_request request, int fd, struct problem *reterr_problem)
+/* Takes the descriptor.  One at a time: others wait until it has been answered. */
+static int ask(struct keeper *keeper, enum keeper_request request, struct keeper_renewal how,
+	struct json_object **ret_report, struct problem *reterr_problem)
 {
 	int r;
 
@@ -256,12 +261,12 @@ static int ask(
 		pthread_cond_wait(&keeper->changed, &keeper->lock);
 	if (!keeper->started || atomic_load(&keeper->stop)) {
 		pthread_mutex_unlock(&keeper->lock);
-		io_closep(&fd);
+		io_closep(&how.passphrase_fd);
 		return problem_set(reterr_problem, -ESHUTDOWN, "the service is %s",
 			keeper->started ? "stopping" : "not ready yet");
 	}
 	keeper->request = request;
-	keeper->request_fd = fd;
+	keeper->request_how = how;
 	keeper->request_done = false;
 	wake(keeper);
 	while (!keeper->request_done)
@@ -269,7 +274,12 @@ static int ask(
 	r = keeper->request_result;
 	if (r < 0 && reterr_problem)
 		*reterr_problem = keeper->request_problem;
-	io_closep(&keeper->request_fd);
+	if (r >= 0 && ret_report)
+		*ret_report = keeper->request_report;
+	else
+		json_object_put(keeper->request_report);
+	keeper->request_report = NULL;
+	io_closep(&keeper->request_how.passphrase_fd);
 	keeper->request = REQUEST_NONE;
 	pthread_cond_broadcast(&keeper->changed);
 	pthread_mutex_unlock(&keeper->lock);
@@ -278,17 +288,20 @@ static int ask(
 
 int keeper_attach(struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem)
 {
-	return ask(keeper, REQUEST_ATTACH, passphrase_fd, reterr_problem);
+	return ask(keeper, REQUEST_ATTACH, (struct keeper_renewal){.passphrase_fd = passphrase_fd},
+		NULL, reterr_problem);
 }
 
 int keeper_detach(struct keeper *keeper, struct problem *reterr_problem)
 {
-	return ask(keeper, REQUEST_DETACH, -1, reterr_problem);
+	return ask(keeper, REQUEST_DETACH, (struct keeper_renewal){.passphrase_fd = -1}, NULL,
+		reterr_problem);
 }
 
-int keeper_renew(struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem)
+int keeper_renew(struct keeper *keeper, const struct keeper_renewal *how,
+	struct json_object **ret_report, struct problem *reterr_problem)
 {
-	return ask(keeper, REQUEST_RENEW, passphrase_fd, reterr_problem);
+	return ask(keeper, REQUEST_RENEW, *how, ret_report, reterr_problem);
 }
 
 /* --- its life --- */
@@ -301,7 +314,7 @@ int keeper_new(const struct keeper_options *options, struct keeper **ret_keeper)
 	if (!keeper)
 		return -ENOMEM;
 	keeper->options = *options;
-	keeper->request_fd = keeper->process_fd = -1;
+	keeper->request_how.passphrase_fd = keeper->process_fd = -1;
 	pthread_mutex_init(&keeper->lock, NULL);
 	pthread_cond_init(&keeper->changed, NULL);
 	snprintf(

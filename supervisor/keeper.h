@@ -86,10 +86,14 @@ must_check int keeper_attach(
 must_check int keeper_detach(struct keeper *keeper, struct problem *reterr_problem);
 /*
  * A new key and a new file system; everything on it is gone (mounter.h Renew).  It must be OPEN.
- * passphrase_fd: taken; the volume's own passphrase, which stays its own; -1: as configured
- * (-ENOKEY if only an administrator has it).
+ * Gives what the mounter reports (ret_report may be NULL).
  */
-must_check int keeper_renew(
-	struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem);
+struct keeper_renewal {
+	int passphrase_fd; /* taken; the volume's own passphrase, which stays its own; -1: as
+			      configured (-ENOKEY if only an administrator has it) */
+	bool by_force;	   /* whoever has files open there meets errors; else -EBUSY */
+};
+must_check int keeper_renew(struct keeper *keeper, const struct keeper_renewal *how,
+	struct json_object **ret_report, struct problem *reterr_problem);
 
 #endif

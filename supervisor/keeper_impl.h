@@ -44,7 +44,8 @@ struct keeper {
 	struct json_object *warnings; /* of the last attach */
 	uint64_t restarts;
 	enum keeper_request request;
-	int request_fd;
+	struct keeper_renewal request_how;  /* of an attach its descriptor alone */
+	struct json_object *request_report; /* of a renewal; owned until it is taken */
 	bool request_done;
 	int request_result;
 	struct problem request_problem;
@@ -72,7 +73,7 @@ void keeper_begin(struct keeper *keeper);
 must_check int keeper_do_attach(
 	struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem);
 must_check int keeper_do_detach(struct keeper *keeper, struct problem *reterr_problem);
-must_check int keeper_do_renew(
-	struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem);
+must_check int keeper_do_renew(struct keeper *keeper, const struct keeper_renewal *how,
+	struct json_object **ret_report, struct problem *reterr_problem);
 
 #endif

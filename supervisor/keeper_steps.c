@@ -542,8 +542,10 @@ int keeper_do_detach(struct keeper *keeper, struct problem *reterr_problem)
 	return 0;
 }
 
-int keeper_do_renew(struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem)
+int keeper_do_renew(struct keeper *keeper, const struct keeper_renewal *how,
+	struct json_object **ret_report, struct problem *reterr_problem)
 {
+	int passphrase_fd = how->passphrase_fd;
 	struct json_object *report = NULL, *state;
 	char uuid[RUNTIME_UUID_BYTES];
 	const char *new_uuid;
@@ -557,14 +559,17 @@ int keeper_do_renew(struct keeper *keeper, int passphrase_fd, struct problem *re
 	strcpy(uuid, keeper->runtime.uuid);
 	keeper_set(keeper, KEEPER_OPENING, "%s", "it is made anew: a new key, a new file system");
 	pulse_rest(&keeper->pulse);
-	r = mounter_client_renew(
-		keeper->mounter, volume_of(keeper)->name, passphrase_fd, &report, reterr_problem);
+	r = mounter_client_renew(keeper->mounter, volume_of(keeper)->name, passphrase_fd,
+		how->by_force, &report, reterr_problem);
 	if (r >= 0 && json_object_object_get_ex(report, "state", &state) &&
 		message_get_string(state, "uuid", &new_uuid))
 		r = become_open(keeper, new_uuid, report);
 	else if (r >= 0)
 		r = -EPROTO;
-	json_object_put(report);
+	if (r >= 0)
+		*ret_report = report;
+	else
+		json_object_put(report);
 	if (r < 0 && !has_ended(keeper) && become_open(keeper, uuid, NULL) >= 0)
 		return r; /* refused before anything was destroyed */
 	if (r < 0) {

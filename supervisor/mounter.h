@@ -12,8 +12,9 @@
  *   Attach(volume) + a descriptor of a passphrase, or none: as configured
  *      -> the runtime state, report          (already attached: the same, "adopted": true)
  *   Detach(volume)
- *   Renew(volume) + a descriptor of a passphrase, or none
+ *   Renew(volume, force) + a descriptor of a passphrase, or none
  *      -> every slot of the old key destroyed, a new key, a new file system, attached again
+ *         (in use: -EBUSY, or with force its users meet errors)
  *   Release() ends it; the volumes stay attached.
  *
  *   N2  Passphrases come from a credential, a key file or a descriptor, into locked memory;

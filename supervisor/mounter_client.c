@@ -130,15 +130,22 @@ static int read_failure(const struct message *answer, struct problem *reterr_pro
 	return problem_set(reterr_problem, -(int)number, "%s", text);
 }
 
-static int call(struct mounter_client *client, const char *method, const char *volume, int fd,
-	struct message *ret_answer, struct problem *reterr_problem)
+static struct json_object *name_volume(const char *volume)
 {
 	struct json_object *parameters = json_object_new_object();
+
+	if (volume)
+		json_object_object_add(parameters, "volume", json_object_new_string(volume));
+	return parameters;
+}
+
+/* Takes parameters and fd. */
+static int call(struct mounter_client *client, const char *method, struct json_object *parameters,
+	int fd, struct message *ret_answer, struct problem *reterr_problem)
+{
 	int r;
 
 	*ret_answer = (struct message){.object = NULL};
-	if (volume)
-		json_object_object_add(parameters, "volume", json_object_new_string(volume));
 	r = begin(client);
 	if (r >= 0)
 		r = exchange(client, method, parameters, fd, ret_answer);
@@ -160,14 +167,15 @@ static int call(struct mounter_client *client, const char *method, const char *v
 	return 0;
 }
 
-static int call_for_report(struct mounter_client *client, const char *method, const char *volume,
-	int fd, struct json_object **ret_report, struct problem *reterr_problem)
+static int call_for_report(struct mounter_client *client, const char *method,
+	struct json_object *parameters, int fd, struct json_object **ret_report,
+	struct problem *reterr_problem)
 {
 	struct json_object *report;
 	struct message answer;
 	int r;
 
-	r = call(client, method, volume, fd, &answer, reterr_problem);
+	r = call(client, method, parameters, fd, &answer, reterr_problem);
 	if (r >= 0 && !json_object_object_get_ex(answer.parameters, "report", &report))
 		r = -EPROTO;
 	if (r >= 0)
@@ -180,7 +188,7 @@ static int call_plain(struct mounter_client *client, const char *method, const c
 	struct problem *reterr_problem)
 {
 	struct message answer;
-	int r = call(client, method, volume, -1, &answer, reterr_problem);
+	int r = call(client, method, name_volume(volume), -1, &answer, reterr_problem);
 
 	message_done(&answer);
 	return r;
@@ -189,13 +197,18 @@ static int call_plain(struct mounter_client *client, const char *method, const c
 int mounter_client_attach(struct mounter_client *client, const char *volume, int passphrase_fd,
 	struct json_object **ret_report, struct problem *reterr_problem)
 {
-	return call_for_report(client, "Attach", volume, passphrase_fd, ret_report, reterr_problem);
+	return call_for_report(
+		client, "Attach", name_volume(volume), passphrase_fd, ret_report, reterr_problem);
 }
 
 int mounter_client_renew(struct mounter_client *client, const char *volume, int passphrase_fd,
-	struct json_object **ret_report, struct problem *reterr_problem)
+	bool by_force, struct json_object **ret_report, struct problem *reterr_problem)
 {
-	return call_for_report(client, "Renew", volume, passphrase_fd, ret_report, reterr_problem);
+	struct json_object *parameters = name_volume(volume);
+
+	json_object_object_add(parameters, "force", json_object_new_boolean(by_force));
+	return call_for_report(
+		client, "Renew", parameters, passphrase_fd, ret_report, reterr_problem);
 }
 
 int mounter_client_detach(

@@ -28,7 +28,8 @@ void mounter_client_cancel(struct mounter_client *client);
 must_check int mounter_client_attach(struct mounter_client *client, const char *volume,
 	int passphrase_fd, struct json_object **ret_report, struct problem *reterr_problem);
 must_check int mounter_client_renew(struct mounter_client *client, const char *volume,
-	int passphrase_fd, struct json_object **ret_report, struct problem *reterr_problem);
+	int passphrase_fd, bool by_force, struct json_object **ret_report,
+	struct problem *reterr_problem);
 must_check int mounter_client_detach(
 	struct mounter_client *client, const char *volume, struct problem *reterr_problem);
 must_check int mounter_client_reload(struct mounter_client *client, struct problem *reterr_problem);

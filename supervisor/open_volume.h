@@ -8,7 +8,8 @@
  *          boot-key: this boot's key -> attached; none (a new boot, or the mounter was
  *             restarted) -> made anew with a new key
  *          otherwise -> attached with its passphrase
- *   renew  detached -> record (volume_record.h, R1) -> every key slot destroyed, read back
+ *   renew  detached (in use and by force: its process ended, what it left cleared) -> record
+ * (volume_record.h, R1) -> every key slot destroyed, read back
  *          -> new header, new key, new ext4, everything before it owed its passes -> record
  *          taken back -> attached
  *
@@ -50,6 +51,7 @@ struct open_volume_request {
 	const struct config_volume *volume;
 	struct open_volume_key *key;
 	const struct secret *passphrase; /* NULL: as configured */
+	bool by_force; /* renew: a volume that is in use loses its process, as by a crash */
 };
 
 /*

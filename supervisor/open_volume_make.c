@@ -6,17 +6,25 @@
 #include "attached/make_spool.h"
 #include "attached/volumes.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "blockdev/guard.h"
 #include "keystore/keystore.h"
 #include "supervisor/open_volume_impl.h"
 #include "supervisor/unlock.h"
+#include "volume/attach.h"
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* 512 random bits need no stretching. */
 #define BOOT_KDF_MEMORY_KIB   1024u
 #define BOOT_KDF_ITERATION_MS 1u
+
+#define KILL_WAIT_MS 10000
 
 #define KDF_MS_LEAST 10u
 #define KDF_MS_MOST  10000u
@@ -277,14 +285,85 @@ static int remember(const struct open_volume_request *request, const struct secr
 	return 0;
 }
 
-static int detach_if_attached(const char *medium, struct problem *reterr_problem)
+/* A descriptor of the process that serves the volume. */
+static int open_process(const char *uuid, int *ret_fd)
+{
+	_cleanup_(client_freep) struct client *client = NULL;
+	struct json_object *status;
+	uint64_t process;
+	int fd, r;
+
+	r = client_connect(uuid, &client);
+	if (r >= 0)
+		r = client_status(client, &status);
+	if (r < 0)
+		return r;
+	process = volumes_status_u64(status, "process");
+	json_object_put(status);
+	fd = (int)syscall(SYS_pidfd_open, (pid_t)process, 0);
+	if (fd < 0)
+		return -errno;
+	/* It still answers: the number had not been given to another. */
+	r = client_status(client, &status);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	json_object_put(status);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int kill_process(const char *uuid)
+{
+	_cleanup_close_ int fd = -1;
+	struct pollfd ended;
+	int r;
+
+	r = open_process(uuid, &fd);
+	if (r < 0)
+		return r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET ? 0 : r;
+	if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return -errno;
+	ended = (struct pollfd){.fd = fd, .events = POLLIN};
+	return poll(&ended, 1, KILL_WAIT_MS) == 1 ? 0 : -ETIMEDOUT;
+}
+
+/*
+ * In use, and everything on it is to die: its process goes first, and with it the key in memory.
+ * Whoever has files open there meets errors; what is mounted is cleared as after a crash.
+ */
+static int end_by_force(struct runtime_state *state, struct problem *reterr_problem)
+{
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	r = runtime_lock(state->uuid, &lock, reterr_problem);
+	if (r >= 0)
+		r = runtime_load(state->uuid, state);
+	if (r == -ENOENT)
+		return 0;
+	if (r >= 0)
+		r = kill_process(state->uuid);
+	if (r < 0)
+		return problem_set(reterr_problem, r,
+			"%s is in use, and its process could not be ended: %s", state->path,
+			strerror(-r));
+	attach_clear_dead(state);
+	return 0;
+}
+
+static int detach_if_attached(
+	const struct open_volume_request *request, struct problem *reterr_problem)
 {
 	struct runtime_state state;
 	int r;
 
-	if (runtime_find(medium, &state) < 0)
+	if (runtime_find(request->volume->medium, &state) < 0)
 		return 0;
 	r = detach_volume(&state, NULL, reterr_problem);
+	if (r == -EBUSY && request->by_force)
+		r = end_by_force(&state, reterr_problem);
 	return r == -ESRCH || r == -ENOENT ? 0 : r; /* its process was gone: cleared */
 }
 
@@ -304,7 +383,7 @@ int open_volume_renew(const struct open_volume_request *request,
 	if (r >= 0)
 		r = remember(request, passphrase, &record, reterr_problem);
 	if (r >= 0)
-		r = detach_if_attached(volume->medium, reterr_problem);
+		r = detach_if_attached(request, reterr_problem);
 	if (r >= 0)
 		r = volume_record_save(
 			request->config->state_directory, volume->name, &record, reterr_problem);

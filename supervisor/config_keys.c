@@ -467,6 +467,10 @@ static const struct config_rule rules[] = {
 		 "yes: only the files are retired, and the job stays in CUPS with its title and "
 		 "user."},
 		set_flag, IN(struct config, cups_keep_history)},
+	{{CUPS, "restart_command", "",
+		 "A shell command that makes CUPS open its files anew, after a wipe has made them "
+		 "anew; empty: CUPS is sent a SIGHUP, if it is seen who it is."},
+		set_text, TEXT(struct config, cups_restart)},
 
 	{{WIPE, "schedule", "off", "When the spool is wiped without being asked."}, set_schedule,
 		IN(struct config, wipe)},

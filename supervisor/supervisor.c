@@ -178,7 +178,8 @@ static void list_kept(const struct config *now, const struct config *next, char 
 		strcmp(now->cups_wake, next->cups_wake) != 0 ||
 		now->cups_poll_ms != next->cups_poll_ms ||
 		now->cups_orphan_s != next->cups_orphan_s ||
-		now->cups_keep_history != next->cups_keep_history)
+		now->cups_keep_history != next->cups_keep_history ||
+		strcmp(now->cups_restart, next->cups_restart) != 0)
 		add_kept(kept, bytes, "[cups]");
 }
 

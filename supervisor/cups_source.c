@@ -404,7 +404,7 @@ bool cups_source_is_connected(struct cups_source *source)
 	return atomic_load(&source->connected);
 }
 
-const struct pulse *cups_source_pulse(const struct cups_source *source)
+struct pulse *cups_source_pulse(struct cups_source *source)
 {
 	return &source->pulse;
 }

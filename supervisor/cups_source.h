@@ -59,6 +59,6 @@ void cups_source_wake(struct cups_source *source);
 struct json_object *cups_source_waiting(struct cups_source *source);
 /* cupsd answered in the last round. */
 bool cups_source_is_connected(struct cups_source *source);
-const struct pulse *cups_source_pulse(const struct cups_source *source);
+struct pulse *cups_source_pulse(struct cups_source *source);
 
 #endif

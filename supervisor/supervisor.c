@@ -5,6 +5,7 @@
 #include "supervisor/ledger.h"
 #include "supervisor/mounter.h"
 #include "supervisor/policy.h"
+#include "supervisor/service.h"
 #include "supervisor/supervisor_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -89,6 +90,7 @@ static void tell_state(struct supervisor *supervisor)
 
 	state_line(supervisor->state, line, sizeof(line));
 	notify_status(impl->notify, line);
+	supervisor_tell_jobs(supervisor);
 	if (now == impl->told)
 		return;
 	impl->told = now;
@@ -129,6 +131,8 @@ static const char *find_dead(struct supervisor *supervisor)
 		return "the tester";
 	if (!pulse_is_alive(&supervisor->impl->survey_pulse))
 		return "the surveyor";
+	if (!supervisor_jobs_are_alive(supervisor))
+		return "the server, or the follower of CUPS";
 	for (size_t i = 0; i < supervisor->keeper_count; i++) {
 		(void)keeper_state(supervisor->keepers[i]); /* its lock can be had */
 		if (!keeper_is_alive(supervisor->keepers[i]))
@@ -220,6 +224,8 @@ int supervisor_reload(struct supervisor *supervisor, char *ret_kept, size_t kept
 	take(supervisor->config, next);
 	pthread_mutex_unlock(&supervisor->impl->config_lock);
 	supervisor_ask_survey(supervisor);
+	if (supervisor->impl->service)
+		service_reload(supervisor->impl->service);
 	return 0;
 }
 
@@ -343,10 +349,12 @@ static bool keeps_boot_keys(const struct config *config)
 
 static void stop_parts(struct supervisor *supervisor)
 {
+	supervisor_stop_jobs(supervisor);
 	for (size_t i = 0; i < supervisor->keeper_count; i++)
 		keeper_stop(supervisor->keepers[i]);
 	supervisor_stop_survey(supervisor);
 	supervisor_stop_tester(supervisor);
+	supervisor_free_jobs(supervisor);
 	for (size_t i = 0; i < supervisor->keeper_count; i++) {
 		keeper_free(supervisor->keepers[i]);
 		supervisor->keepers[i] = NULL;
@@ -528,6 +536,8 @@ static int make_parts(struct supervisor *supervisor, struct problem *reterr_prob
 			getenv("INVOCATION_ID") != NULL, supervisor->events, &impl->mounter);
 	if (r >= 0)
 		r = make_keepers(supervisor);
+	if (r >= 0)
+		r = supervisor_make_jobs(supervisor, reterr_problem);
 	return r;
 }
 
@@ -585,7 +595,9 @@ int supervisor_run(struct supervisor *supervisor, struct problem *reterr_problem
 
 	events_note(supervisor->events, "started", NULL, "done", "version %s", SPOOLGUARD_VERSION);
 	tend_mounter(supervisor);
-	r = supervisor_start_tester(supervisor);
+	r = supervisor_start_jobs(supervisor);
+	if (r >= 0)
+		r = supervisor_start_tester(supervisor);
 	if (r >= 0)
 		r = supervisor_start_survey(supervisor);
 	if (r >= 0)
@@ -621,6 +633,8 @@ void supervisor_free(struct supervisor *supervisor)
 {
 	if (!supervisor)
 		return;
+	if (supervisor->impl)
+		supervisor_free_jobs(supervisor);
 	for (size_t i = 0; i < supervisor->keeper_count; i++)
 		keeper_free(supervisor->keepers[i]);
 	policy_free(supervisor->policy);

@@ -11,9 +11,13 @@
 #include "supervisor/notify.h"
 #include "supervisor/pulse.h"
 #include "supervisor/supervisor.h"
+#include "volume/runtime.h"
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
+
+struct cups_source;
+struct service;
 
 struct supervisor_impl {
 	char config_path[PATH_MAX];
@@ -56,6 +60,10 @@ struct supervisor_impl {
 	pthread_mutex_t volumes_lock;
 	bool told_open[CONFIG_VOLUMES_MAX];
 	char told_uuid[CONFIG_VOLUMES_MAX][RUNTIME_UUID_BYTES];
+
+	/* Jobs. */
+	struct cups_source *cups; /* NULL: this configuration follows none */
+	struct service *service;
 };
 
 /* The main loop looks again. */
@@ -78,5 +86,16 @@ void supervisor_on_keeper(void *context, struct keeper *keeper);
 size_t supervisor_index_of(const struct supervisor *supervisor, const struct keeper *keeper);
 /* Its medium has been tested: jobs on it begin. */
 void supervisor_take_volume(struct supervisor *supervisor, struct keeper *keeper);
+
+/* supervisor_jobs.c */
+must_check int supervisor_make_jobs(struct supervisor *supervisor, struct problem *reterr_problem);
+must_check int supervisor_start_jobs(struct supervisor *supervisor);
+/* No call and no job is taken any more. */
+void supervisor_stop_jobs(struct supervisor *supervisor);
+void supervisor_free_jobs(struct supervisor *supervisor);
+void supervisor_open_jobs(struct supervisor *supervisor, const struct runtime_state *volume);
+void supervisor_close_jobs(struct supervisor *supervisor, const char *uuid, bool lost);
+void supervisor_tell_jobs(struct supervisor *supervisor);
+bool supervisor_jobs_are_alive(struct supervisor *supervisor);
 
 #endif

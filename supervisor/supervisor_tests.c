@@ -12,6 +12,7 @@
 #include "attached/selftest_port.h"
 #include "base/clock.h"
 #include "supervisor/mounter_client.h"
+#include "supervisor/retirer.h"
 #include "supervisor/supervisor_impl.h"
 #include <errno.h>
 #include <stdio.h>
@@ -125,6 +126,8 @@ static void keep_report(struct supervisor *supervisor, struct harness_report *re
 	supervisor->impl->tested_wall_s = clock_wall_s();
 	pthread_mutex_unlock(&supervisor->impl->lock);
 	harness_report_free(before);
+	if (supervisor->retirer && report->claims)
+		retirer_set_selftest(supervisor->retirer, report->id);
 }
 
 static struct harness_report *copy_report(const struct harness_report *report)

@@ -39,11 +39,13 @@ struct keeper *supervisor_find_uuid(struct supervisor *supervisor, const char *u
 }
 
 /* Whatever has a file open on the spool lets go of it. */
-static void let_go(struct supervisor *supervisor, size_t index)
+static void let_go(struct supervisor *supervisor, size_t index, bool lost)
 {
 	struct supervisor_impl *impl = supervisor->impl;
 
 	pthread_mutex_lock(&impl->volumes_lock);
+	if (impl->told_open[index])
+		supervisor_close_jobs(supervisor, impl->told_uuid[index], lost);
 	impl->told_open[index] = false;
 	pthread_mutex_unlock(&impl->volumes_lock);
 }
@@ -59,6 +61,7 @@ void supervisor_take_volume(struct supervisor *supervisor, struct keeper *keeper
 		snprintf(
 			impl->told_uuid[index], sizeof(impl->told_uuid[index]), "%s", runtime.uuid);
 		impl->told_open[index] = true;
+		supervisor_open_jobs(supervisor, &runtime);
 	}
 	pthread_mutex_unlock(&impl->volumes_lock);
 }
@@ -71,6 +74,7 @@ void supervisor_on_keeper(void *context, struct keeper *keeper)
 	if (keeper_state(keeper) == KEEPER_OPEN)
 		supervisor_ask_tester(supervisor, keeper);
 	else
-		let_go(supervisor, supervisor_index_of(supervisor, keeper));
+		let_go(supervisor, supervisor_index_of(supervisor, keeper),
+			keeper_state(keeper) == KEEPER_LOST);
 	supervisor_wake(supervisor);
 }

@@ -222,6 +222,10 @@ static const char *describe(struct json_object *report)
 		return "a renewal that had been interrupted was finished: it is new and empty";
 	if (volumes_status_bool(report, "made"))
 		return "its key and its file system are new: what was on it before is gone";
+	if (volumes_status_bool(report, "foreign_writes") &&
+		volumes_status_bool(report, "was_unclean"))
+		return "it was not detached in order, and whether something else wrote to it since "
+		       "cannot be told: every block was judged anew";
 	if (volumes_status_bool(report, "foreign_writes"))
 		return "something else wrote to it since: every block was judged anew";
 	if (volumes_status_bool(report, "was_unclean"))

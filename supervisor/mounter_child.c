@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "ipc/channel.h"
+#include "ipc/message.h"
 #include "volume/runtime.h"
 #include <errno.h>
 #include <limits.h>
@@ -18,11 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LISTEN_FD	3
-#define RESTART_S_MAX	60u
-#define ENDING_MS	300u
-#define RELEASE_TRIES	100
-#define RELEASE_WAIT_US 20000
+#define LISTEN_FD     3
+#define RESTART_S_MAX 60u
+#define ENDING_MS     300u
+#define RELEASE_MS    2000
+#define REAP_TRIES    50
+#define REAP_WAIT_US  10000
 
 extern char **environ;
 
@@ -30,6 +32,7 @@ struct mounter_child {
 	const char *config_path;
 	char socket[108];
 	struct events *events;
+	bool under_systemd;
 	int fd;	   /* connected; -1 */
 	pid_t pid; /* ours; 0: none */
 	uint64_t may_start_ns, may_connect_ns;
@@ -47,6 +50,7 @@ int mounter_child_new(const char *config_path, const char *socket, bool under_sy
 	snprintf(child->socket, sizeof(child->socket), "%s", socket);
 	child->events = events;
 	child->fd = -1;
+	child->under_systemd = under_systemd;
 	child->may_start_ns = clock_monotonic_ns();
 	if (under_systemd)
 		child->may_start_ns += MOUNTER_CHILD_GRACE_MS * UINT64_C(1000000);
@@ -211,18 +215,27 @@ bool mounter_child_tend(struct mounter_child *child)
 	return r >= 0 || r == -EAGAIN;
 }
 
+/* It ends after what it does now; long work there is not waited for here. */
+static void ask_to_end(struct mounter_child *child)
+{
+	struct pollfd poll_fd = {.fd = child->fd, .events = POLLIN};
+	_cleanup_free_ char *text = NULL;
+
+	if (message_encode_call("io.spoolguard.mounter.Release", NULL, &text) < 0 ||
+		send(child->fd, text, strlen(text) + 1, MSG_NOSIGNAL) < 0)
+		return;
+	(void)poll(&poll_fd, 1, RELEASE_MS);
+}
+
 void mounter_child_release(struct mounter_child *child)
 {
-	if (child->pid == 0)
+	if (child->fd < 0 || (child->under_systemd && child->pid == 0))
 		return;
+	ask_to_end(child);
 	io_closep(&child->fd);
-	kill(child->pid, SIGTERM); /* it ends after what it does now */
-	for (int i = 0; i < RELEASE_TRIES; i++) {
-		if (waitpid(child->pid, NULL, WNOHANG) == child->pid) {
-			unlink(child->socket);
-			break;
-		}
-		usleep(RELEASE_WAIT_US);
+	for (int i = 0; i < REAP_TRIES && child->pid > 0; i++) {
+		reap(child);
+		if (child->pid > 0)
+			usleep(REAP_WAIT_US);
 	}
-	child->pid = 0;
 }

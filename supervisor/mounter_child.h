@@ -29,7 +29,10 @@ void mounter_child_free(struct mounter_child *child);
 bool mounter_child_tend(struct mounter_child *child);
 /* Readable when the mounter has ended; -1: none is connected. */
 int mounter_child_fd(const struct mounter_child *child);
-/* Ends the one that was started here, if there is one. */
+/*
+ * Ends it: the one that was started here, or by a service before us that was killed.  One that
+ * systemd started is systemd's.
+ */
 void mounter_child_release(struct mounter_child *child);
 
 #endif

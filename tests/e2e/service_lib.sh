@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+# service_lib.sh - what scripts share that run spoolguardd; sourced after lib.sh
+#
+# One service at a time, with its own state, runtime and configuration; what it says is in
+# $work/log, its events are in $state/events.
+
+daemon=$build/spoolguardd
+conf=$work/spoolguard.conf
+state=$work/state
+service=0 # its process
+export SPOOLGUARD_SOCKET=$work/run/io.spoolguard
+
+end_service_processes() {
+	local pid
+	# Our mounter is in a session of its own: known by its configuration.
+	for pid in $(pgrep -f "^$daemon .*--config $conf"); do kill -9 "$pid" 2>/dev/null; done
+}
+service_cleanup() {
+	local code=$?
+	end_service_processes
+	(exit "$code")
+	cleanup
+}
+trap service_cleanup EXIT
+
+# configure [LINES...]: [service] is written, and whatever follows it
+configure() {
+	{
+		printf '[service]\nsocket = %s\nstate_directory = %s\n' "$SPOOLGUARD_SOCKET" "$state"
+		printf '%s\n' "$@"
+	} >"$conf"
+}
+# volume NAME MEDIUM MOUNT [LINES...]: such a section
+volume() {
+	local name=$1 medium=$2 at=$3
+	shift 3
+	printf '[volume %s]\nmedium = %s\nmount = %s\n' "$name" "$medium" "$at"
+	[ $# = 0 ] || printf '%s\n' "$@"
+}
+
+# wait_until SECONDS COMMAND...
+wait_until() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] || return 1
+		sleep 0.05
+	done
+}
+
+# events [FILTER]: those since the mark, as jq chooses
+mark=0
+mark_events() { mark=$( ([ -e "$state/events" ] && jq -s 'map(.sequence) | max // 0' "$state/events") 2>/dev/null || echo 0); }
+events() { jq -c "select(.sequence > $mark) | ${1:-.}" "$state/events" 2>/dev/null; }
+has_event() { [ -n "$(events "select($1)")" ]; }
+# seen NAME [OBJECT [DETAIL]]: waits for that event since the mark
+seen() {
+	local filter=".event == \"$1\""
+	[ -z "${2:-}" ] || filter="$filter and .object == \"$2\""
+	[ -z "${3:-}" ] || filter="$filter and (.detail // \"\" | test(\"$3\"))"
+	wait_until 30 has_event "$filter" || fail "no event $* in: $(events)"
+}
+
+start_service() {
+	mark_events
+	"$daemon" --config "$conf" "$@" 2>>"$work/log" &
+	service=$!
+	pids+=("$service")
+}
+is_running() { kill -0 "$service" 2>/dev/null; }
+# stop_service SIGNAL: waits for its end, gives its exit code
+stop_service() {
+	local code
+	kill -"${1:-TERM}" "$service"
+	wait "$service" 2>/dev/null
+	code=$?
+	pids=("${pids[@]/$service/}")
+	return $code
+}
+mounter() { pgrep -f "^$daemon --mounter --config $conf"; }
+process_of() { "$sg" status --json "$1" 2>/dev/null | jq -r .process; }

@@ -18,9 +18,11 @@
  * Threads: one caller at a time for each server; a thread that must not wait for another has its
  * own.
  *
- *   C1  A call ends within timeout_ms, whatever cupsd does, twice that if it wants to know who asks
- *       (a peer that sends the length line of a chunk byte by byte is the exception).  A host
- *       name is looked up by the system's resolver, in the time that this takes.
+ *   C1  A request ends within timeout_ms, whatever cupsd does, twice that if it wants to know who
+ *       asks (a peer that sends the length line of a chunk byte by byte is the exception).  A call
+ *       is one request, but one for each page in a list, and one or two for each queue where queues
+ *       are changed; the first that is late ends it.  A host name is looked up by the system's
+ *       resolver, in the time that this takes.
  *   C2  Titles and names of users are never asked for, nor looked at where cupsd sends them
  *       unasked (notifications).
  *   C3  What changes something is sent once: a print job is not sent again when the answer was
@@ -179,8 +181,9 @@ must_check int cups_server_get_hold(
  * cupsd 2.4.2 takes any keyword by CUPS-Add-Modify-Printer, keeps it over a restart and while it
  * prints, and hands it to whoever asks.  It can only be set together with all the others: what
  * changes in the instant between our question and our order is changed back (a reason of a backend,
- * or "paused").  Nothing is sent to a queue that has what it should have.  Queues that cups-browsed
- * or a driverless printer made for the moment are left out (this would make them permanent).
+ * or "paused"; a queue that is removed then comes back, stopped and rejecting).  Nothing is sent to
+ * a queue that has what it should have.  Queues that cups-browsed or a driverless printer made for
+ * the moment are left out (this would make them permanent).
  */
 #define CUPS_REASON_PREFIX "com.spoolguard-"
 must_check int cups_server_set_reason(

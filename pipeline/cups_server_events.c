@@ -180,8 +180,8 @@ int cups_server_unsubscribe(
 /* --- polling --- */
 
 /*
- * The last event that we had is asked for again: cupsd keeps it, unless it was restarted.  It
- * then has none, and its count may begin below ours.
+ * The last event that we had is asked for again.  cupsd has it no more if there were so many since
+ * that it does not keep them all, or if it was restarted: its count may then begin below ours.
  */
 struct poll {
 	struct cups_event event;
@@ -214,8 +214,6 @@ static int end_event(void *context)
 	if (poll->sequence < poll->next_sequence) {
 		poll->saw_last = true;
 	} else {
-		if (poll->sequence > poll->next_sequence)
-			poll->missed = true; /* cupsd did not keep those between */
 		poll->next_sequence = poll->sequence + 1;
 		if (poll->count < CUPS_EVENTS_MAX)
 			poll->events[poll->count++] = poll->event;

@@ -30,6 +30,7 @@ struct queue {
 	ipp_pstate_t state;
 	bool is_marked;	   /* stopped, and by us */
 	bool has_reason;   /* HOLD_REASON */
+	bool is_class;	   /* prints through others */
 	bool is_temporary; /* made for the moment; cupsd removes it by itself */
 	char message[HOLD_MESSAGE_BYTES];
 	char (*reasons)[CUPS_KEYWORD_BYTES * 4];
@@ -81,6 +82,8 @@ static void take(void *context, const char *name, ipp_attribute_t *attribute)
 			ippGetString(attribute, 0, NULL) ? ippGetString(attribute, 0, NULL) : "");
 	else if (strcmp(name, "printer-state") == 0)
 		queue->state = (ipp_pstate_t)cups_server_integer(attribute, 0);
+	else if (strcmp(name, "printer-type") == 0)
+		queue->is_class = cups_server_integer(attribute, 0) & CUPS_PRINTER_CLASS;
 	else if (strcmp(name, "printer-is-temporary") == 0)
 		queue->is_temporary = cups_server_integer(attribute, 0) == 1;
 	else if (strcmp(name, "printer-state-message") == 0)
@@ -111,6 +114,11 @@ static int end(void *context)
 	if (!list->queue.name[0] || list->queue.state < IPP_PSTATE_IDLE ||
 		list->queue.state > IPP_PSTATE_STOPPED || list->count >= QUEUES_MAX)
 		return -EPROTO;
+	if (list->queue.is_class) {
+		free(list->queue.reasons);
+		list->queue = (struct queue){0};
+		return 0;
+	}
 	queues = realloc(list->queues, (list->count + 1) * sizeof(*queues));
 	if (!queues)
 		return -ENOMEM;
@@ -124,7 +132,7 @@ static int end(void *context)
 static int list_queues(
 	struct cups_server *server, struct queue_list *ret_list, struct problem *reterr_problem)
 {
-	static const char *const wanted[] = {"printer-name", "printer-state",
+	static const char *const wanted[] = {"printer-name", "printer-type", "printer-state",
 		"printer-state-message", "printer-state-reasons", "printer-is-temporary"};
 	_cleanup_ipp_ ipp_t *answer = NULL;
 	ipp_t *request = ippNewRequest(IPP_OP_CUPS_GET_PRINTERS);
@@ -210,18 +218,26 @@ static int change_reason(struct cups_server *server, const struct queue *queue,
 	return cups_server_ask(server, request, CUPS_REPEAT, NULL, 0, NULL, reterr_problem);
 }
 
+/* What cupsd refuses for one queue is told in the end; the others have their turn. */
+static bool goes_on(int r, int *ret_refused)
+{
+	if (r == -EREMOTEIO)
+		*ret_refused = r;
+	return r >= 0 || r == -EREMOTEIO;
+}
+
 static int change_reasons(struct cups_server *server, enum reason_kind kind, const char *keyword,
 	struct problem *reterr_problem)
 {
 	struct queue_list list;
-	int r = list_queues(server, &list, reterr_problem);
+	int r = list_queues(server, &list, reterr_problem), refused = 0;
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < list.count && r >= 0; i++)
+	for (size_t i = 0; i < list.count && goes_on(r, &refused); i++)
 		r = change_reason(server, &list.queues[i], kind, keyword, reterr_problem);
 	queue_list_done(&list);
-	return r;
+	return goes_on(r, &refused) ? refused : r;
 }
 
 /* --- held and released --- */
@@ -261,19 +277,31 @@ static ipp_t *hold_for_a_while(int id)
 	return request;
 }
 
-/* Whatever waits would be printed as soon as a printing queue has finished its job. */
-static int hold_pending_jobs(struct cups_server *server, struct problem *reterr_problem)
+/* Jobs for it, or for a class that it may be in, would be printed when it has finished its job. */
+static bool waits_for_printing_queue(const struct cups_job *job, const struct queue_list *list)
 {
-	struct cups_job_list list = {0};
-	int r = cups_server_list_jobs(server, CUPS_JOBS_WAITING, &list, reterr_problem);
+	if (job->state != CUPS_JOB_PENDING)
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->queues[i].name, job->queue) == 0)
+			return list->queues[i].state == IPP_PSTATE_PROCESSING;
+	}
+	return true;
+}
 
-	for (size_t i = 0; i < list.count && r >= 0; i++) {
-		if (list.jobs[i].state == CUPS_JOB_PENDING)
-			r = order(server, hold_for_a_while(list.jobs[i].id), reterr_problem);
+static int hold_pending_jobs(
+	struct cups_server *server, const struct queue_list *list, struct problem *reterr_problem)
+{
+	struct cups_job_list jobs = {0};
+	int r = cups_server_list_jobs(server, CUPS_JOBS_WAITING, &jobs, reterr_problem);
+
+	for (size_t i = 0; i < jobs.count && r >= 0; i++) {
+		if (waits_for_printing_queue(&jobs.jobs[i], list))
+			r = order(server, hold_for_a_while(jobs.jobs[i].id), reterr_problem);
 		if (r == -EREMOTEIO) /* it has begun meanwhile */
 			r = 0;
 	}
-	cups_job_list_done(&list);
+	cups_job_list_done(&jobs);
 	return r;
 }
 
@@ -281,12 +309,12 @@ static void make_message(const char *reason, char message[static HOLD_MESSAGE_BY
 {
 	snprintf(message, HOLD_MESSAGE_BYTES, CUPS_HOLD_MARK "%s", reason);
 	for (char *at = message; *at; at++) {
-		if (iscntrl((unsigned char)*at))
+		if (!isprint((unsigned char)*at))
 			*at = ' ';
 	}
 }
 
-/* Also one that is held already, if people are to read another reason. */
+/* Also one that is held already, if people are to read another reason, or cupsd emptied it. */
 static bool is_to_be_paused(const struct queue *queue, const char *message, bool interrupt)
 {
 	if (queue->state == IPP_PSTATE_STOPPED)
@@ -308,35 +336,18 @@ static void count_queue(const struct queue *queue, struct cups_hold *hold)
 static int pause_queues(struct cups_server *server, const struct queue_list *list,
 	const char *message, bool interrupt, struct problem *reterr_problem)
 {
-	int r = 0;
+	int r = 0, refused = 0;
 
-	for (size_t i = 0; i < list->count && r >= 0; i++) {
+	for (size_t i = 0; i < list->count && goes_on(r, &refused); i++) {
 		const struct queue *queue = &list->queues[i];
 
 		if (!is_to_be_paused(queue, message, interrupt))
 			continue;
 		r = change_reason(server, queue, REASON_HOLD, HOLD_REASON, reterr_problem);
-		if (r >= 0)
+		if (goes_on(r, &refused))
 			r = pause_queue(server, queue, message, reterr_problem);
 	}
-	return r;
-}
-
-/* To those whose message cupsd emptied. */
-static int say_again(
-	struct cups_server *server, const char *message, struct problem *reterr_problem)
-{
-	struct queue_list list;
-	int r = list_queues(server, &list, reterr_problem);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < list.count && r >= 0; i++) {
-		if (list.queues[i].is_marked && !list.queues[i].message[0])
-			r = pause_queue(server, &list.queues[i], message, reterr_problem);
-	}
-	queue_list_done(&list);
-	return r;
+	return goes_on(r, &refused) ? refused : r;
 }
 
 int cups_server_hold_new_jobs(struct cups_server *server, const char *reason, bool interrupt,
@@ -353,22 +364,20 @@ int cups_server_hold_new_jobs(struct cups_server *server, const char *reason, bo
 	for (size_t i = 0; i < list.count; i++)
 		printing = printing || list.queues[i].state == IPP_PSTATE_PROCESSING;
 	r = pause_queues(server, &list, message, interrupt, reterr_problem);
-	queue_list_done(&list);
-	if (r >= 0)
-		r = say_again(server, message, reterr_problem);
 	if (r >= 0 && printing && !interrupt)
-		r = hold_pending_jobs(server, reterr_problem);
+		r = hold_pending_jobs(server, &list, reterr_problem);
+	queue_list_done(&list);
 	return r < 0 ? r : cups_server_get_hold(server, ret_hold, reterr_problem);
 }
 
 static int resume_queues(struct cups_server *server, struct problem *reterr_problem)
 {
 	struct queue_list list;
-	int r = list_queues(server, &list, reterr_problem);
+	int r = list_queues(server, &list, reterr_problem), refused = 0;
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < list.count && r >= 0; i++) {
+	for (size_t i = 0; i < list.count && goes_on(r, &refused); i++) {
 		if (list.queues[i].is_marked)
 			r = order(server,
 				cups_server_queue_request(
@@ -376,7 +385,7 @@ static int resume_queues(struct cups_server *server, struct problem *reterr_prob
 				reterr_problem);
 	}
 	queue_list_done(&list);
-	return r;
+	return goes_on(r, &refused) ? refused : r;
 }
 
 int cups_server_release_new_jobs(

@@ -82,7 +82,7 @@ int main(int argc, char **argv)
 
 	no_core();
 	known = make_address(argc > 1 ? argv[1] : NULL, &address);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	for (;;) {
 		ipp_t *event = ippNew();
 		ipp_attribute_t *id;

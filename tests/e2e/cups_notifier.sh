@@ -134,3 +134,14 @@ grep -iE 'notifier.*(crash|stopped with|exited)' "$cupsd_dir/log/error_log" | gr
 head -c 100000 /dev/urandom >"$work/noise"
 "$build/spoolguard-notifier" "spoolguard://$wake" x <"$work/noise" || fail "ends with $?"
 ok "it never fails"
+
+unlisten
+listen deaf
+python3 -c '
+import struct, sys
+for job in range(1, 101):
+    name = b"notify-job-id"
+    sys.stdout.buffer.write(struct.pack(">BBHIBBH", 2, 0, 0, job, 7, 0x21, len(name)) + name +
+        struct.pack(">HiB", 4, job, 3))' >"$work/events"
+timeout 10 "$build/spoolguard-notifier" "spoolguard://$wake" x <"$work/events" || fail "it waits for a deaf listener: $?"
+ok "it never waits"

@@ -229,9 +229,15 @@ END_TEST
 
 START_TEST(a_restart_between_two_questions_is_not_noticed)
 {
+	int id;
+
 	ck_assert_int_eq(cups_server_ping(server, &problem), 0);
 	cupsd_rig("cupsd_restart");
 	ck_assert_int_eq(cups_server_ping(server, &problem), 0);
+	cupsd_rig("cupsd_restart");
+	/* Also by what must not be sent twice. */
+	ck_assert_int_eq(
+		cups_server_print(server, "raw", "Sheet", NULL, "x\n", 2, &id, &problem), 0);
 }
 END_TEST
 

@@ -318,8 +318,11 @@ static void answer_in_pieces(int fd, const uint8_t request_id[4])
 	memcpy(head + 4, request_id, 4);
 	say_text(fd, "HTTP/1.1 200 OK\r\nContent-");
 	usleep(30000);
-	say_text(fd, "Type: application/ipp\r\nContent-Length: 9\r\n");
-	say_text(fd, "\r\n");
+	say_text(fd, "Type: application/ipp\r\nContent-Length: 9\r");
+	usleep(50000);
+	say_text(fd, "\n\r");
+	usleep(50000);
+	say_text(fd, "\n");
 	usleep(30000);
 	say(fd, head, 3);
 	usleep(30000);

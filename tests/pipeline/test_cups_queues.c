@@ -140,6 +140,22 @@ START_TEST(a_queue_that_somebody_starts_while_it_is_held_is_held_again_by_the_ne
 }
 END_TEST
 
+START_TEST(a_class_prints_through_its_queues_and_is_held_with_them)
+{
+	int id;
+
+	cupsd_rig(
+		"lpadmin -p one -c both; lpadmin -p two -c both; cupsenable both; cupsaccept both");
+	hold_jobs(false);
+	ck_assert_uint_eq(hold.queue_count, 2);
+	id = submit("both");
+	sleep(1);
+	ck_assert_int_eq(state_of(id), CUPS_JOB_PENDING);
+	release_jobs();
+	cupsd_rig("job_wait %d 9; lpadmin -x both", id);
+}
+END_TEST
+
 START_TEST(another_reason_replaces_the_one_that_users_read)
 {
 	hold_jobs(false);
@@ -252,7 +268,10 @@ START_TEST(a_held_queue_stays_held_when_its_reason_changes)
 	set_reason(NULL);
 	ck_assert_int_eq(cups_server_get_hold(server, &hold, &problem), 0);
 	ck_assert_uint_eq(hold.is_held, 2);
+	ck_assert_str_eq(
+		attribute("two", "printer-state-reasons"), "com.spoolguard-hold-report,paused");
 	release_jobs();
+	ck_assert_str_eq(attribute("two", "printer-state-reasons"), "none");
 }
 END_TEST
 
@@ -260,6 +279,8 @@ START_TEST(a_keyword_that_is_not_ours_is_refused)
 {
 	ck_assert_int_eq(cups_server_set_reason(server, "paused", &problem), -EINVAL);
 	ck_assert_int_eq(cups_server_set_reason(server, "com.spoolguard-x", &problem), -EINVAL);
+	ck_assert_int_eq(
+		cups_server_set_reason(server, "com.spoolguard-hold-report", &problem), -EINVAL);
 	ck_assert_int_eq(
 		cups_server_set_reason(server, "com.spoolguard-a b-error", &problem), -EINVAL);
 }
@@ -277,6 +298,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, what_somebody_else_stopped_stays_stopped);
 	tcase_add_test(
 		tc, a_queue_that_somebody_starts_while_it_is_held_is_held_again_by_the_next_call);
+	tcase_add_test(tc, a_class_prints_through_its_queues_and_is_held_with_them);
 	tcase_add_test(tc, another_reason_replaces_the_one_that_users_read);
 	tcase_add_test(tc, a_job_that_is_printing_is_printed_once_and_nothing_after_it);
 	tcase_add_test(tc, an_interrupted_job_waits_and_is_printed_from_its_beginning);

@@ -18,15 +18,13 @@
  * Threads: one caller at a time for each server; a thread that must not wait for another has its
  * own.
  *
- *   C1  A request ends within timeout_ms, whatever cupsd does, twice that if it wants to know who
- *       asks (a peer that sends the length line of a chunk byte by byte is the exception).  A call
- *       is one request, but one for each page in a list, and one or two for each queue where queues
- *       are changed; the first that is late ends it.  A host name is looked up by the system's
- *       resolver, in the time that this takes.
- *   C2  Titles and names of users are never asked for, nor looked at where cupsd sends them
- *       unasked (notifications).
- *   C3  What changes something is sent once: a print job is not sent again when the answer was
- *       lost.  Everything else can be repeated, and is if a connection turns out to be dead.
+ *   C1  A request ends within timeout_ms, whatever cupsd does (a peer that sends the length line of
+ * a chunk byte by byte is the exception).  A call is one request, but one for each page in a list,
+ * and one or two for each queue where queues are changed; the first that is late ends it.  A host
+ * name is looked up by the system's resolver, in the time that this takes. C2  Titles and names of
+ * users are never asked for, nor looked at where cupsd sends them unasked (notifications). C3  What
+ * changes something is sent once: a print job is not sent again when the answer was lost.
+ * Everything else can be repeated, and is if a connection turns out to be dead.
  */
 #ifndef SPOOLGUARD_PIPELINE_CUPS_SERVER_H
 #define SPOOLGUARD_PIPELINE_CUPS_SERVER_H

@@ -157,8 +157,8 @@ C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) examples/*.c tests/*/*.[ch] tests/*/*/
 SCRIPTS := $(wildcard .ci/run packaging/*.sh pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
-	test-now valgrind test-cross fuzz crash mutants soak demo bench install refuse-install uninstall \
-	man deb sbom clean
+	test-now valgrind test-cross fuzz crash mutants soak demo bench install installed refuse-install \
+	uninstall man deb sbom clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -294,6 +294,10 @@ bench:
 # A build with mutants is known by a symbol, whatever directory it was made in.
 install: $(if $(MUTANTS)$(SAN)$(CROSS),refuse-install,all man $(BUILD)/libspoolguard.a)
 	@! grep -q mutant_active $(PROGRAMS) || $(MAKE) --no-print-directory refuse-install
+	@$(MAKE) --no-print-directory installed
+
+# What is built, as it is.
+installed:
 	@VERSION=$(VERSION) BUILD=$(BUILD) DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install.sh install
 
 refuse-install:

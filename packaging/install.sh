@@ -34,6 +34,8 @@ unitdir=${UNITDIR:-$prefix/lib/systemd/system}
 sysusersdir=${SYSUSERSDIR:-$prefix/lib/sysusers.d}
 tmpfilesdir=${TMPFILESDIR:-$prefix/lib/tmpfiles.d}
 sysconfdir=${SYSCONFDIR:-/etc}
+# The programs look for it from where they are.
+manifest=$prefix/lib/spoolguard/manifest
 # Where cupsd and Nagios look, whatever our prefix is.
 cups_serverbin=${CUPS_SERVERBIN:-/usr/lib/cups}
 nagiosdir=${NAGIOSDIR:-/usr/lib/nagios/plugins}
@@ -86,7 +88,7 @@ filled() { # filled SOURCE: its text, with our directories written into what is 
 	*.in)
 		sed -e "s|@bindir@|$bindir|g; s|@sbindir@|$sbindir|g; s|@libexecdir@|$libexecdir|g" \
 			-e "s|@datadir@|$datadir|g; s|@sysconfdir@|$sysconfdir|g; s|@docdir@|$docdir|g" \
-			-e "s|@libdir@|$libdir|g; s|@cups_serverbin@|$cups_serverbin|g; s|@nagiosdir@|$nagiosdir|g" "$1"
+			-e "s|@manifest@|$manifest|g; s|@cups_serverbin@|$cups_serverbin|g; s|@nagiosdir@|$nagiosdir|g" "$1"
 		;;
 	*) cat "$1" ;;
 	esac
@@ -96,7 +98,6 @@ is_admins() { case $1 in "$sysconfdir"/*) true ;; *) false ;; esac; }
 is_ours() { filled "$1" | cmp -s - "$2"; }
 
 # The programs as they lie now; the self-tests hold them against it.
-manifest=$libdir/spoolguard/manifest
 write_manifest() {
 	local programs=()
 	while read -r mode source to; do

@@ -162,7 +162,7 @@ SCRIPTS := $(wildcard .ci/run packaging/*.sh pipeline/*.sh bench/*.sh demo/*.sh 
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(PROGRAMS) $(BUILD)/manifest
+all: $(PROGRAMS) $(BUILD)/manifest $(if $(CROSS),,man)
 
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -292,7 +292,7 @@ bench:
 	@BUILD=$(abspath $(BUILD)) bench/report.sh
 
 # A build with mutants is known by a symbol, whatever directory it was made in.
-install: $(if $(MUTANTS)$(SAN)$(CROSS),refuse-install,all man $(BUILD)/libspoolguard.a)
+install: $(if $(MUTANTS)$(SAN)$(CROSS),refuse-install,all $(BUILD)/libspoolguard.a)
 	@! grep -q mutant_active $(PROGRAMS) || $(MAKE) --no-print-directory refuse-install
 	@$(MAKE) --no-print-directory installed
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,8 +134,9 @@ static bool classify(const struct scan *scan, const char *name, struct cups_file
 		file->kind = CUPS_FILE_TEMP;
 		return true;
 	case CUPS_FILE_SETTLE:
-		file->kind = CUPS_FILE_SETTLE;
-		return strcmp(name, "job.cache.O") == 0 || strcmp(name, "job.cache.N") == 0;
+		/* What cupsd is writing becomes job.cache: only a crash makes it nobody's. */
+		file->kind = strcmp(name, "job.cache.N") == 0 ? CUPS_FILE_TEMP : CUPS_FILE_SETTLE;
+		return file->kind == CUPS_FILE_TEMP || strcmp(name, "job.cache.O") == 0;
 	default:
 		return cups_spool_parse_name(name, &file->kind, &file->job_id, &file->document);
 	}
@@ -293,14 +295,16 @@ int cups_spool_is_open(const char *path, bool *ret_open)
 	}
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
+	/* Whoever opens it meanwhile waits until our descriptor is closed; the signal about it is
+	 * one that ends nobody. */
+	if (fcntl(fd, F_SETSIG, SIGURG) < 0)
+		return -errno;
 	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) {
 		if (errno != EAGAIN && errno != EBUSY)
 			return -errno;
 		*ret_open = true;
 		return 0;
 	}
-	/* Whoever opens it now waits until our descriptor is closed; nobody signals us. */
-	(void)fcntl(fd, F_SETOWN, 0);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
  *                0000002a     a document on its way in             UPLOAD
  *   TempDir      *            what filters write                   TEMP
  *   CacheDir     job.cache.O  the last version of job.cache        SETTLE
- *                job.cache.N  left by a crash
+ *                job.cache.N  the next one, or left by a crash    TEMP
  *
  * Only looks: nothing is opened but directories, files that are asked about, and job.cache.
  * Units: bytes; times in seconds since 1970, of the file system.

@@ -243,6 +243,8 @@ static void on_hangup(struct supervisor *supervisor)
 	else
 		events_note(supervisor->events, "reload", NULL, "done", "%s%s",
 			kept[0] ? "taken at the next start only: " : "", kept);
+	if (r >= 0)
+		service_reload(supervisor->impl->service);
 	if (supervisor->impl->ready)
 		notify_ready(supervisor->impl->notify);
 }
@@ -347,19 +349,23 @@ static bool keeps_boot_keys(const struct config *config)
 	return false;
 }
 
+/*
+ * Who waits for a keeper is let go first, so that the calls under way end.  Keepers tell the
+ * retirer of their volumes to their end; its batch comes to its own after that.
+ */
 static void stop_parts(struct supervisor *supervisor)
 {
-	supervisor_stop_jobs(supervisor);
 	for (size_t i = 0; i < supervisor->keeper_count; i++)
 		keeper_stop(supervisor->keepers[i]);
+	supervisor_stop_jobs(supervisor);
 	supervisor_stop_survey(supervisor);
 	supervisor_stop_tester(supervisor);
-	supervisor_free_jobs(supervisor);
 	for (size_t i = 0; i < supervisor->keeper_count; i++) {
 		keeper_free(supervisor->keepers[i]);
 		supervisor->keepers[i] = NULL;
 	}
 	supervisor->keeper_count = 0;
+	supervisor_free_jobs(supervisor);
 	/* The keys of this boot are in its memory and nowhere else. */
 	if (!keeps_boot_keys(supervisor->config))
 		mounter_child_release(supervisor->impl->mounter);

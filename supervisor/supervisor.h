@@ -30,7 +30,6 @@
 struct ledger;
 struct policy;
 struct retirer;
-struct service;
 struct supervisor_impl;
 
 struct supervisor {
@@ -40,9 +39,8 @@ struct supervisor {
 	struct state *state;
 	struct events *events;
 	struct ledger *ledger;
-	struct retirer *retirer;
+	struct retirer *retirer; /* there if the ledger is */
 	struct policy *policy;
-	struct service *service;
 	struct keeper *keepers[CONFIG_VOLUMES_MAX]; /* in the order of the configuration */
 	size_t keeper_count;
 	struct supervisor_impl *impl;

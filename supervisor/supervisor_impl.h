@@ -60,6 +60,7 @@ struct supervisor_impl {
 	pthread_mutex_t volumes_lock;
 	bool told_open[CONFIG_VOLUMES_MAX];
 	char told_uuid[CONFIG_VOLUMES_MAX][RUNTIME_UUID_BYTES];
+	atomic_bool take_again[CONFIG_VOLUMES_MAX]; /* jobs on it could not begin */
 
 	/* Jobs. */
 	struct cups_source *cups; /* NULL: this configuration follows none */
@@ -86,6 +87,8 @@ void supervisor_on_keeper(void *context, struct keeper *keeper);
 size_t supervisor_index_of(const struct supervisor *supervisor, const struct keeper *keeper);
 /* Its medium has been tested: jobs on it begin. */
 void supervisor_take_volume(struct supervisor *supervisor, struct keeper *keeper);
+/* Those where that failed. */
+void supervisor_take_again(struct supervisor *supervisor);
 
 /* supervisor_jobs.c */
 must_check int supervisor_make_jobs(struct supervisor *supervisor, struct problem *reterr_problem);
@@ -93,7 +96,8 @@ must_check int supervisor_start_jobs(struct supervisor *supervisor);
 /* No call and no job is taken any more. */
 void supervisor_stop_jobs(struct supervisor *supervisor);
 void supervisor_free_jobs(struct supervisor *supervisor);
-void supervisor_open_jobs(struct supervisor *supervisor, const struct runtime_state *volume);
+must_check int supervisor_open_jobs(struct supervisor *supervisor,
+	const struct runtime_state *volume, struct problem *reterr_problem);
 void supervisor_close_jobs(struct supervisor *supervisor, const char *uuid, bool lost);
 void supervisor_tell_jobs(struct supervisor *supervisor);
 bool supervisor_jobs_are_alive(struct supervisor *supervisor);

@@ -55,7 +55,7 @@ static int make_cups(struct supervisor *supervisor, struct problem *reterr_probl
 		.context = supervisor,
 	};
 
-	if (!supervisor->config->cups || supervisor->config->volume_count == 0)
+	if (!supervisor_follows_cups(supervisor->config))
 		return 0;
 	return cups_source_new(&options, &supervisor->impl->cups, reterr_problem);
 }
@@ -143,22 +143,19 @@ void supervisor_free_jobs(struct supervisor *supervisor)
 	supervisor->impl->cups = NULL;
 }
 
-void supervisor_open_jobs(struct supervisor *supervisor, const struct runtime_state *volume)
+int supervisor_open_jobs(struct supervisor *supervisor, const struct runtime_state *volume,
+	struct problem *reterr_problem)
 {
-	struct problem problem = {""};
 	int r;
 
 	if (!supervisor->retirer)
-		return;
-	r = retirer_open_volume(supervisor->retirer, volume, &problem);
-	if (r < 0)
-		state_raise(supervisor->state, STATE_ATTENTION, "jobs",
-			"jobs on the volume at %.200s are not retired: %.400s", volume->mount,
-			problem_text(&problem, r));
-	else
-		state_clear(supervisor->state, "jobs");
-	if (supervisor->impl->cups)
+		return 0; /* the reason "ledger" stands */
+	if (volume->mount[0] == '\0')
+		return problem_set(reterr_problem, -ENOTCONN, "it is not mounted");
+	r = retirer_open_volume(supervisor->retirer, volume, reterr_problem);
+	if (r >= 0 && supervisor->impl->cups)
 		cups_source_wake(supervisor->impl->cups);
+	return r;
 }
 
 void supervisor_close_jobs(struct supervisor *supervisor, const char *uuid, bool lost)

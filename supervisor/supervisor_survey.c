@@ -89,6 +89,7 @@ static int survey_once(struct supervisor *supervisor, struct figures *figures)
 	wait_ms = policy_update(supervisor->policy, figures);
 	figures->holding = policy_is_holding(supervisor->policy, NULL);
 	pulse_beat(&supervisor->impl->survey_pulse, PULSE_MS);
+	supervisor_take_again(supervisor);
 	judge_events(supervisor, figures);
 	judge_held(supervisor);
 	write_metrics(supervisor, figures);

@@ -4,7 +4,9 @@
  */
 #include "supervisor/supervisor_impl.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t supervisor_index_of(const struct supervisor *supervisor, const struct keeper *keeper)
@@ -50,20 +52,55 @@ static void let_go(struct supervisor *supervisor, size_t index, bool lost)
 	pthread_mutex_unlock(&impl->volumes_lock);
 }
 
+/* Between the question and the telling no keeper can take it away: it has to ask for the lock. */
+static int tell(struct supervisor *supervisor, size_t index, struct problem *reterr_problem)
+{
+	struct supervisor_impl *impl = supervisor->impl;
+	struct runtime_state *runtime = malloc(sizeof(*runtime));
+	int r = 0;
+
+	if (!runtime)
+		return -ENOMEM;
+	pthread_mutex_lock(&impl->volumes_lock);
+	if (!impl->told_open[index] && keeper_runtime(supervisor->keepers[index], runtime) >= 0) {
+		r = supervisor_open_jobs(supervisor, runtime, reterr_problem);
+		if (r >= 0) {
+			strcpy(impl->told_uuid[index], runtime->uuid);
+			impl->told_open[index] = true;
+		}
+	}
+	pthread_mutex_unlock(&impl->volumes_lock);
+	free(runtime);
+	return r;
+}
+
 void supervisor_take_volume(struct supervisor *supervisor, struct keeper *keeper)
 {
 	size_t index = supervisor_index_of(supervisor, keeper);
-	struct supervisor_impl *impl = supervisor->impl;
-	struct runtime_state runtime;
+	const char *name = keeper_volume(keeper)->name;
+	char key[CONFIG_NAME_BYTES + 8];
+	struct problem problem = {""};
+	int r;
 
-	pthread_mutex_lock(&impl->volumes_lock);
-	if (!impl->told_open[index] && keeper_runtime(keeper, &runtime) >= 0) {
-		snprintf(
-			impl->told_uuid[index], sizeof(impl->told_uuid[index]), "%s", runtime.uuid);
-		impl->told_open[index] = true;
-		supervisor_open_jobs(supervisor, &runtime);
+	snprintf(key, sizeof(key), "jobs:%s", name);
+	r = tell(supervisor, index, &problem);
+	if (r < 0)
+		state_raise(supervisor->state, STATE_ATTENTION, key,
+			"volume %s is open, and jobs on it cannot be retired: %s; it is tried "
+			"again",
+			name, problem_text(&problem, r));
+	else
+		state_clear(supervisor->state, key);
+	atomic_store(&supervisor->impl->take_again[index], r < 0);
+}
+
+void supervisor_take_again(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->keeper_count; i++) {
+		if (atomic_load(&supervisor->impl->take_again[i]) &&
+			keeper_state(supervisor->keepers[i]) == KEEPER_OPEN)
+			supervisor_take_volume(supervisor, supervisor->keepers[i]);
 	}
-	pthread_mutex_unlock(&impl->volumes_lock);
 }
 
 /* From the keeper's thread. */

@@ -79,7 +79,7 @@ USES_attached   := harness volume spool overwrite keystore blockdev ipc crypto b
 USES_harness    := overwrite keystore blockdev crypto base
 USES_pipeline   := ipc base
 USES_supervisor := attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
-USES_cli        := client attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
+USES_cli        := supervisor client attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
 
 # Headers that this folder alone may name, by their beginnings.
 OWNS_crypto     := openssl/ sodium

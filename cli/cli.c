@@ -264,6 +264,19 @@ static int open_passphrase_file(const char *file)
 	return open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 }
 
+int cli_open_passphrase_file(const char *file, int *ret_fd, struct problem *reterr_problem)
+{
+	int fd = open_passphrase_file(file);
+
+	if (fd < 0)
+		return problem_set(reterr_problem, -errno,
+			"passphrase file %s cannot be opened: %s; name a readable file, \"-\" for "
+			"standard input, or fd:N",
+			file, strerror(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
 int cli_read_passphrase(const char *file, const char *prompt, bool confirm,
 	struct secret **ret_passphrase, struct problem *reterr_problem)
 {
@@ -274,12 +287,9 @@ int cli_read_passphrase(const char *file, const char *prompt, bool confirm,
 	hold_secrets();
 	if (!file)
 		return ask_terminal(prompt, confirm, ret_passphrase, reterr_problem);
-	fd = open_passphrase_file(file);
-	if (fd < 0)
-		return problem_set(reterr_problem, -errno,
-			"passphrase file %s cannot be opened: %s; name a readable file, \"-\" for "
-			"standard input, or fd:N",
-			file, strerror(errno));
+	r = cli_open_passphrase_file(file, &fd, reterr_problem);
+	if (r < 0)
+		return r;
 	r = secret_read_fd(fd, KEYSTORE_KEY_FILE_BYTES_MAX, &passphrase);
 	if (r == -EFBIG)
 		return problem_set(reterr_problem, r,

@@ -35,7 +35,7 @@ struct cli_verb {
 extern const struct cli_verb cli_verb_format, cli_verb_attach, cli_verb_detach, cli_verb_job,
 	cli_verb_sweep, cli_verb_status, cli_verb_overwrite, cli_verb_inspect, cli_verb_key,
 	cli_verb_resize, cli_verb_schemes, cli_verb_cups, cli_verb_put, cli_verb_get, cli_verb_ls,
-	cli_verb_selftest;
+	cli_verb_selftest, cli_verb_config, cli_verb_events;
 
 /* "spoolguard: TEXT" on stderr; returns CLI_NO. */
 int cli_fail(const struct problem *problem, int error);
@@ -69,6 +69,10 @@ must_check bool cli_parse_size(
  */
 must_check int cli_read_passphrase(const char *file, const char *prompt, bool confirm,
 	struct secret **ret_passphrase, struct problem *reterr_problem);
+
+/* Such a file, opened and not read: to be handed on. */
+must_check int cli_open_passphrase_file(
+	const char *file, int *ret_fd, struct problem *reterr_problem);
 
 /* A line with rate and time left on a terminal (stderr), nothing elsewhere; Ctrl-C asks the worker
  * to stop. */

@@ -8,5 +8,7 @@
 #include "attached/job_receipt.h"
 
 void receipt_print(const struct job_receipt *receipt, bool json);
+/* The same from its object, which is taken. */
+void receipt_print_object(struct json_object *receipt, bool json);
 
 #endif

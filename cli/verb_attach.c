@@ -3,11 +3,16 @@
  * verb_attach.c - "spoolguard attach": the volume becomes a block device, and is mounted
  */
 #include "attached/attach_spool.h"
+#include "base/io.h"
 #include "cli/cli.h"
+#include "cli/service_client.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct arguments {
 	const char *passphrase_file;
@@ -15,6 +20,7 @@ struct arguments {
 	struct bind_wanted binds[RUNTIME_BINDS_MAX];
 	char directories[RUNTIME_BINDS_MAX][RUNTIME_BIND_DIRECTORY_BYTES];
 	bool json;
+	bool alone; /* without the service */
 };
 
 /* DIR:AT.  A directory's name has no colon here; a place may. */
@@ -54,6 +60,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{"profile", required_argument, NULL, 'P'},
 		{"repair-token", no_argument, NULL, 't'},
 		{"json", no_argument, NULL, 'j'},
+		{"no-service", no_argument, NULL, 'n'},
 		{NULL, 0, NULL, 0},
 	};
 	enum profile profile;
@@ -104,6 +111,9 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 			break;
 		case 'j':
 			arguments->json = true;
+			break;
+		case 'n':
+			arguments->alone = true;
 			break;
 		default:
 			return cli_usage_error(&cli_verb_attach,
@@ -193,10 +203,134 @@ static void warn(const struct arguments *arguments, const struct attach_spool_re
 		cli_warn("%s", report->brought_up.warning.text);
 }
 
-static int run(int argc, char **argv)
+/* --- through the service --- */
+
+/* The configuration says all of this. */
+static bool has_own_options(const struct arguments *arguments)
+{
+	const struct attach_options *attach = &arguments->options.attach;
+
+	return arguments->options.mount || attach->read_only || attach->scheme || attach->verify ||
+	       attach->profile || attach->repair_token;
+}
+
+/* The end of a pipe that a passphrase is read from: it is asked for here, and goes no other way. */
+static int pipe_of_passphrase(int *ret_fd, struct problem *problem)
+{
+	_cleanup_secret_ struct secret *passphrase = NULL;
+	_cleanup_close_ int to = -1;
+	int fds[2], r;
+
+	r = cli_read_passphrase(NULL, "Passphrase", false, &passphrase, problem);
+	if (r < 0)
+		return r;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	to = fds[1];
+	/* A pipe holds 64 KiB, a passphrase from a terminal is shorter. */
+	r = io_write(to, secret_peek(passphrase), secret_size(passphrase));
+	if (r < 0)
+		close(fds[0]);
+	else
+		*ret_fd = fds[0];
+	return r;
+}
+
+/* -1: the service has it from where its configuration says. */
+static int open_passphrase(const struct arguments *arguments, struct json_object *volume,
+	int *ret_fd, struct problem *problem)
+{
+	struct json_object *key = json_object_object_get(volume, "key");
+
+	*ret_fd = -1;
+	if (arguments->passphrase_file)
+		return cli_open_passphrase_file(arguments->passphrase_file, ret_fd, problem);
+	if (strcmp(service_client_text(key, "source"), "ask") == 0)
+		return pipe_of_passphrase(ret_fd, problem);
+	return 0;
+}
+
+static void print_kept(struct json_object *volume, bool json)
+{
+	struct json_object *status = json_object_object_get(volume, "volume");
+	struct json_object *object;
+
+	if (!json) {
+		printf("device %s\n", service_client_text(status, "device"));
+		printf("mount  %s\n", cli_shown(service_client_text(volume, "mount")));
+		return;
+	}
+	object = cli_json("attach");
+	cli_add_string(object, "name", service_client_text(volume, "name"));
+	cli_add_string(object, "path", service_client_text(volume, "medium"));
+	cli_add_string(object, "uuid", service_client_text(volume, "uuid"));
+	cli_add_string(object, "device", service_client_text(status, "device"));
+	cli_add_string(object, "mount", service_client_text(volume, "mount"));
+	cli_add_bool(object, "read_only", service_client_flag(status, "read_only"));
+	cli_add_bool(object, "managed", service_client_flag(status, "managed"));
+	cli_print_json(object);
+}
+
+static int attach_kept(const struct arguments *arguments, struct service_client *client,
+	struct json_object *volume, struct problem *problem)
+{
+	struct json_object *parameters, *answer;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (has_own_options(arguments))
+		return problem_set(problem, -EINVAL,
+			"%s is volume %s of the service, which attaches it as configured: give no "
+			"options but --passphrase-file, or --no-service",
+			arguments->options.path, service_client_text(volume, "name"));
+	r = open_passphrase(arguments, volume, &fd, problem);
+	if (r < 0)
+		return r;
+	parameters = json_object_new_object();
+	cli_add_string(parameters, "volume", service_client_text(volume, "name"));
+	r = service_client_call_long(client, "Attach", parameters, fd, &answer, problem);
+	if (r < 0)
+		return r;
+	print_kept(json_object_object_get(answer, "volume"), arguments->json);
+	json_object_put(answer);
+	return 0;
+}
+
+/* -ESRCH: no service runs; -ENODEV: it is none of its volumes. */
+static int attach_by_service(const struct arguments *arguments, struct problem *problem)
+{
+	_cleanup_(service_client_freep) struct service_client *client = NULL;
+	struct json_object *volume;
+	int r;
+
+	r = service_client_open(&client, problem);
+	if (r >= 0)
+		r = service_client_find_volume(client, arguments->options.path, &volume, problem);
+	return r < 0 ? r : attach_kept(arguments, client, volume, problem);
+}
+
+static int attach_alone(const struct arguments *arguments, struct problem *problem)
 {
 	_cleanup_secret_ struct secret *passphrase = NULL;
 	struct attach_spool_report report;
+	int r;
+
+	r = cli_read_passphrase(
+		arguments->passphrase_file, "Passphrase", false, &passphrase, problem);
+	if (r >= 0)
+		r = attach_spool(&arguments->options, passphrase, &report, problem);
+	if (r < 0)
+		return r;
+	if (arguments->json)
+		print_json(&report);
+	else
+		print_text(&report);
+	warn(arguments, &report);
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
 	struct problem problem = {""};
 	struct arguments arguments;
 	int r;
@@ -204,27 +338,23 @@ static int run(int argc, char **argv)
 	r = parse(argc, argv, &arguments);
 	if (r != 0)
 		return r;
-	r = cli_read_passphrase(
-		arguments.passphrase_file, "Passphrase", false, &passphrase, &problem);
-	if (r >= 0)
-		r = attach_spool(&arguments.options, passphrase, &report, &problem);
-	if (r < 0)
-		return cli_fail(&problem, r);
-	if (arguments.json)
-		print_json(&report);
-	else
-		print_text(&report);
-	warn(&arguments, &report);
-	return CLI_YES;
+	r = arguments.alone ? -ESRCH : attach_by_service(&arguments, &problem);
+	if (r == -ESRCH || r == -ENODEV)
+		r = attach_alone(&arguments, &problem);
+	if (r == -ECANCELED)
+		return CLI_NO;
+	return r < 0 ? cli_fail(&problem, r) : CLI_YES;
 }
 
 const struct cli_verb cli_verb_attach = {
 	.name = "attach",
 	.summary = "open a volume: a block device, and with --mount a spool",
 	.usage =
-		"usage: spoolguard attach [OPTIONS] PATH\n\n"
+		"usage: spoolguard attach [OPTIONS] PATH|NAME\n\n"
 		"Opens the volume and prints its block device and mount point.  After a crash,\n"
-		"or when something else wrote to it, what is owed is recorded before it opens.\n\n"
+		"or when something else wrote to it, what is owed is recorded before it opens.\n"
+		"A volume of the service's configuration (NAME, or the PATH of its medium) is\n"
+		"attached by the service, as configured; the passphrase is handed over unread.\n\n"
 		"  --passphrase-file F    \"-\" is standard input, fd:N a descriptor; else asked "
 		"for\n"
 		"  --mount DIR            mount its ext4 there (DIR is made if needed, and "
@@ -242,6 +372,7 @@ const struct cli_verb cli_verb_attach = {
 		"  --verify full|sample|none   read-back after the passes (default full)\n"
 		"  --profile NAME         standard or hcd-cpp (default: the volume's own)\n"
 		"  --repair-token         put a removed spoolguard token back into the header\n"
+		"  --no-service           do it here, though the service runs\n"
 		"  --json                 one object on standard output\n",
 	.run = run,
 };

@@ -6,6 +6,7 @@
 #include "attached/selftest_report.h"
 #include "attached/volumes.h"
 #include "cli/cli.h"
+#include "cli/service_client.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 struct arguments {
 	bool json;
 	bool list;
+	bool alone; /* without the service */
 	const char *inject;
 	const char *paths[MEDIA_MAX];
 	size_t path_count; /* 0: what is attached */
@@ -50,6 +52,8 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 			options_end = true;
 		else if (!options_end && strcmp(word, "--json") == 0)
 			arguments->json = true;
+		else if (!options_end && strcmp(word, "--no-service") == 0)
+			arguments->alone = true;
 		else if (!options_end && strcmp(word, "--list") == 0)
 			arguments->list = true;
 		else if (!options_end && strcmp(word, "--inject") == 0 && i + 1 < argc)
@@ -241,9 +245,36 @@ static int test(const struct arguments *arguments, struct harness_report **ret_r
 	return harness_run(&options, ret_report, problem);
 }
 
-static int run(int argc, char **argv)
+static int test_alone(
+	const struct arguments *arguments, struct json_object **ret_report, struct problem *problem)
 {
 	_cleanup_(harness_report_freep) struct harness_report *report = NULL;
+	int r = test(arguments, &report, problem);
+
+	if (r >= 0)
+		*ret_report = selftest_report_to_json(report, arguments->inject);
+	return r;
+}
+
+/* -ESRCH: no service runs. */
+static int test_by_service(
+	const struct arguments *arguments, struct json_object **ret_report, struct problem *problem)
+{
+	_cleanup_(service_client_freep) struct service_client *client = NULL;
+	struct json_object *parameters;
+	int r = service_client_open(&client, problem);
+
+	if (r < 0)
+		return r;
+	parameters = json_object_new_object();
+	if (arguments->inject)
+		cli_add_string(parameters, "inject", arguments->inject);
+	return service_client_call_long(client, "SelfTest", parameters, -1, ret_report, problem);
+}
+
+static int run(int argc, char **argv)
+{
+	struct json_object *report;
 	struct arguments arguments = {.json = false};
 	struct problem problem = {""};
 	int r;
@@ -256,18 +287,22 @@ static int run(int argc, char **argv)
 		return cli_usage_error(&cli_verb_selftest,
 			"there is no test \"%s\" to break; --list names them",
 			cli_shown(arguments.inject));
-	r = test(&arguments, &report, &problem);
+	r = -ESRCH;
+	if (!arguments.alone && arguments.path_count == 0)
+		r = test_by_service(&arguments, &report, &problem);
+	if (r == -ESRCH)
+		r = test_alone(&arguments, &report, &problem);
 	if (r < 0) {
 		cli_fail(&problem, r);
-		return r == -EPERM ? CLI_NO : CLI_CANNOT_TELL;
+		return r == -EPERM || r == -EACCES || r == -EINVAL ? CLI_NO : CLI_CANNOT_TELL;
 	}
-	return tell(selftest_report_to_json(report, arguments.inject), arguments.json);
+	return tell(report, arguments.json);
 }
 
 const struct cli_verb cli_verb_selftest = {
 	.name = "selftest",
 	.summary = "is what every claim rests on right, on this machine, now?",
-	.usage = "usage: spoolguard selftest [--json] [--inject NAME] [PATH...]\n"
+	.usage = "usage: spoolguard selftest [--json] [--inject NAME] [--no-service] [PATH...]\n"
 		 "       spoolguard selftest --list [--json]\n\n"
 		 "Known answers of every algorithm, random sources, pattern generators, the memory "
 		 "of\n"
@@ -278,9 +313,12 @@ const struct cli_verb cli_verb_selftest = {
 		 "its\n"
 		 "scheme on the scratch area.  A volume that is not attached is opened for a "
 		 "moment.\n\n"
+		 "When the service runs and no PATH is named, it tests itself and what it keeps "
+		 "open.\n\n"
 		 "  --list         the tests' names\n"
 		 "  --inject NAME  breaks what this test tests, to see it fail; refused while any "
-		 "volume is attached\n\n"
+		 "volume is attached\n"
+		 "  --no-service   tests from this process alone\n\n"
 		 "Exit code: 0 all passed (the host's condition may be degraded: it is told), 1 a "
 		 "test\n"
 		 "failed: nothing may be claimed, 3 a test could not be made.\n",

@@ -4,78 +4,13 @@
  */
 #include "attached/volume_status.h"
 #include "attached/volumes.h"
-#include "base/bytes.h"
-#include "blockdev/blockdev.h"
 #include "cli/cli.h"
+#include "cli/status_print.h"
 #include "crypto/profile.h"
 #include "keystore/keystore.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static void print_blocks(const char *what, uint64_t blocks)
-{
-	char size[32];
-
-	printf("  %-9s %12" PRIu64 " blocks  %s\n", what, blocks,
-		bytes_format_size(blocks * BLOCK_BYTES, size, sizeof(size)));
-}
-
-static void print_map(struct json_object *status)
-{
-	uint64_t parked = volumes_status_u64(status, "parked_writes");
-	char size[32];
-
-	print_blocks("clean", volumes_status_u64(status, "clean"));
-	print_blocks("live", volumes_status_u64(status, "live"));
-	print_blocks("residue",
-		volumes_status_u64(status, "residue") + volumes_status_u64(status, "suspect"));
-	print_blocks("unknown", volumes_status_u64(status, "unknown"));
-	print_blocks("stuck", volumes_status_u64(status, "stuck"));
-	printf("  owed: %s, oldest %" PRIu64 " s%s; scheme %s, read-back %s; profile %s\n",
-		bytes_format_size(volumes_status_u64(status, "owed_bytes"), size, sizeof(size)),
-		volumes_status_u64(status, "oldest_owed_seconds"),
-		json_object_get_boolean(json_object_object_get(status, "owed_from_before"))
-			? " and more (from before it was attached)"
-			: "",
-		volumes_status_string(status, "scheme"), volumes_status_string(status, "verify"),
-		volumes_status_string(status, "profile"));
-	if (parked > 0)
-		printf("  %" PRIu64 " writes wait for the eraser\n", parked);
-}
-
-static void print_text(struct json_object *status)
-{
-	struct json_object *caveats = json_object_object_get(status, "not_approved");
-	struct json_object *faults = json_object_object_get(status, "faults");
-	struct json_object *binds = json_object_object_get(status, "binds");
-	const char *device = volumes_status_string(status, "device");
-	const char *mount = volumes_status_string(status, "mount");
-
-	printf("%s: attached as %s (FUSE and loop)%s%s%s\n",
-		cli_shown(volumes_status_string(status, "path")), device[0] ? device : "no device",
-		mount[0] ? ", mounted at " : "", cli_shown(mount),
-		volumes_status_bool(status, "read_only") ? ", read-only" : "");
-	for (size_t i = 0; i < json_object_array_length(binds); i++) {
-		struct json_object *bind = json_object_array_get_idx(binds, i);
-
-		printf("  %s of it at %s\n", cli_shown(volumes_status_string(bind, "directory")),
-			cli_shown(volumes_status_string(bind, "at")));
-	}
-	if (volumes_status_bool(status, "managed"))
-		print_map(status);
-	else
-		printf("  encryption only: it has no residue map, nothing that is freed is "
-		       "overwritten\n");
-	printf("  medium: %s\n", volumes_status_string(status, "medium"));
-	for (size_t i = 0; caveats && i < json_object_array_length(caveats); i++)
-		printf("  not approved or not validated: %s\n",
-			json_object_get_string(json_object_array_get_idx(caveats, i)));
-	for (size_t i = 0; i < json_object_array_length(faults); i++)
-		printf("  ATTENTION: %s\n",
-			json_object_get_string(json_object_array_get_idx(faults, i)));
-}
 
 /* One attached volume: into the list, or as text.  Returns an exit code. */
 static int show(struct runtime_state *state, struct json_object *list)
@@ -92,7 +27,7 @@ static int show(struct runtime_state *state, struct json_object *list)
 		json_object_array_add(list, status);
 		return code;
 	}
-	print_text(status);
+	status_print_volume(status);
 	json_object_put(status);
 	return code;
 }
@@ -176,37 +111,76 @@ static int show_one(const char *path, bool json)
 	return code;
 }
 
-static int run(int argc, char **argv)
+/* Through the service; -ENODEV: it runs, and has nothing to do with that volume. */
+static int show_service(struct service_client *client, const char *path, bool json)
 {
 	struct problem problem = {""};
-	const char *path = NULL;
-	bool json = false;
+	struct json_object *volume;
 	int r;
+
+	if (!path)
+		return status_print_service(client, json);
+	r = service_client_find_volume(client, path, &volume, &problem);
+	if (r >= 0)
+		return status_print_kept(volume, json);
+	if (r == -ENODEV)
+		return r;
+	cli_fail(&problem, r);
+	return CLI_CANNOT_TELL;
+}
+
+static int show_alone(const char *path, bool json)
+{
+	struct problem problem = {""};
+	int r = volumes_check_allowed(&problem);
+
+	if (r >= 0)
+		return path ? show_one(path, json) : show_all(json);
+	cli_fail(&problem, r);
+	return CLI_CANNOT_TELL;
+}
+
+static int run(int argc, char **argv)
+{
+	_cleanup_(service_client_freep) struct service_client *client = NULL;
+	bool json = false, alone = false;
+	struct problem problem = {""};
+	const char *path = NULL;
+	int code = -ENODEV, r;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			json = true;
+		else if (strcmp(argv[i], "--no-service") == 0)
+			alone = true;
 		else if (argv[i][0] == '-' || path)
 			return cli_usage_error(
 				&cli_verb_status, "name one volume, or none for all attached ones");
 		else
 			path = argv[i];
 	}
-	r = volumes_check_allowed(&problem);
-	if (r < 0) {
+	r = alone ? -ESRCH : service_client_open(&client, &problem);
+	if (r < 0 && r != -ESRCH) {
 		cli_fail(&problem, r);
 		return CLI_CANNOT_TELL;
 	}
-	return path ? show_one(path, json) : show_all(json);
+	if (r >= 0)
+		code = show_service(client, path, json);
+	return code < 0 ? show_alone(path, json) : code;
 }
 
 const struct cli_verb cli_verb_status = {
 	.name = "status",
 	.summary = "what is attached, what it owes, what is not as it should be",
-	.usage = "usage: spoolguard status [--json] [PATH]\n\n"
-		 "Blocks by what they are (clean, live, residue: owed every pass, unknown,\n"
-		 "stuck), bytes owed and since when, scheme, medium, ports.\n\n"
-		 "Exit code: 0 as it should be, 1 something needs attention, 3 not attached: what\n"
-		 "it owes cannot be told without its key.\n",
+	.usage =
+		"usage: spoolguard status [--json] [--no-service] [PATH|NAME]\n\n"
+		"When the service runs: its state and what keeps it from READY, what is owed, the\n"
+		"jobs that are not yet overwritten and why, and each volume of its configuration\n"
+		"(NAME: one of them).  Of each attached volume: blocks by what they are (clean,\n"
+		"live, residue: owed every pass, unknown, stuck), bytes owed and since when,\n"
+		"scheme, medium, ports.\n\n"
+		"  --no-service   asks the volumes alone, which only root can\n\n"
+		"Exit code: 0 as it should be, 1 something needs attention, 3 it cannot be told\n"
+		"(not attached, or the first self-tests are not over).\n",
 	.run = run,
 };

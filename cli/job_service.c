@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A call has 64 KiB at most (ipc/server.h); what is more is announced in portions. */
 #define NAMES_BYTES_MAX 40000u
+#define RETRY_US	200000u
 
 /* --- printing --- */
 
@@ -204,6 +206,27 @@ static int call_complete(const struct job_service *job, size_t number, bool wait
 	return service_client_call(job->client, "JobComplete", parameters, ret_answer, problem);
 }
 
+static bool has_failed(struct json_object *answer)
+{
+	return strcmp(service_client_text(json_object_object_get(answer, "job"), "state"),
+		       "failed") == 0;
+}
+
+/* What failed is tried again by itself (a file that is open elsewhere, soon): until then, or until
+ * the time is up. */
+static int wait_for(const struct job_service *job, size_t number, uint64_t deadline_ns,
+	struct json_object **ret_answer, struct problem *problem)
+{
+	for (;;) {
+		int r = call_complete(job, number, true, deadline_ns, ret_answer, problem);
+
+		if (r < 0 || !has_failed(*ret_answer) || clock_monotonic_ns() >= deadline_ns)
+			return r;
+		json_object_put(*ret_answer);
+		usleep(RETRY_US);
+	}
+}
+
 /* All are announced before the first is waited for: the service retires them together. */
 int job_service_complete(const struct job_service *job)
 {
@@ -230,7 +253,7 @@ int job_service_complete(const struct job_service *job)
 			continue;
 		if (job->wait) {
 			json_object_put(answers[i]);
-			r = call_complete(job, i, true, deadline_ns, &answers[i], &problem);
+			r = wait_for(job, i, deadline_ns, &answers[i], &problem);
 		}
 		if (r < 0)
 			all = cli_fail(&problem, r) == CLI_YES;

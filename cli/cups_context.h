@@ -30,7 +30,7 @@ struct cups_options {
 	size_t without_count;
 	unsigned int wait_s;
 	bool json, dry_run, no_reload;
-	bool whole_volume; /* of migrate: the spool is the root of the volume */
+	const char *directory; /* of migrate: of the volume, for the spool; NULL: its root */
 };
 
 struct cups_context {

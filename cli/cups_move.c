@@ -2,6 +2,7 @@
 #include "cli/cups_move.h"
 #include "attached/bind.h"
 #include "base/io.h"
+#include "blockdev/mount_table.h"
 #include "cli/cups_files.h"
 #include "spool/mount.h"
 #include <errno.h>
@@ -173,8 +174,7 @@ static int set_mark(const struct cups_move *move, struct problem *reterr_problem
 	stream = open_memstream(&text.bytes, &text.count);
 	if (!stream)
 		return -ENOMEM;
-	fprintf(stream, "%s\n%s\n",
-		move->trees[CUPS_MOVE_SPOOL].directory[0] ? "directory" : "whole",
+	fprintf(stream, "%s\n%s\n", move->trees[CUPS_MOVE_SPOOL].directory,
 		move->jobs_are_known ? "waiting" : "not known");
 	for (size_t i = 0; i < move->job_count; i++)
 		fprintf(stream, "%d\n", move->jobs[i]);
@@ -372,6 +372,33 @@ static int undo(
 	return r;
 }
 
+/*
+ * All is where it is to be.  A run that was killed while it moved the mount may have left it at
+ * both places, and the record of an attach that has not come to its end.
+ */
+static int settle(struct cups_move *move, struct problem *reterr_problem)
+{
+	char where[PATH_MAX];
+	struct stat device;
+	int r = 0;
+
+	if (move->volume.ready)
+		return 0;
+	if (stat(move->volume.device, &device) < 0)
+		return problem_set(
+			reterr_problem, -errno, "%s: %s", move->volume.device, strerror(errno));
+	for (size_t i = 0;
+		r >= 0 && mount_table_place(device.st_rdev, i, where, sizeof(where)) >= 0; i++) {
+		if (strcmp(where, move->volume.mount) == 0 ||
+			bind_is_recorded(&move->volume, where))
+			continue;
+		r = mount_end(where, reterr_problem);
+		i = (size_t)-1; /* the table is another one now */
+	}
+	move->volume.ready = true;
+	return r < 0 ? r : runtime_save(&move->volume, reterr_problem);
+}
+
 int cups_move_place(struct cups_move *move, struct problem *reterr_problem)
 {
 	struct problem first = {""}, second = {""};
@@ -389,6 +416,8 @@ int cups_move_place(struct cups_move *move, struct problem *reterr_problem)
 		if (r < 0)
 			break;
 	}
+	if (r >= 0)
+		r = settle(move, &first);
 	if (r >= 0) {
 		move->is_placed = true;
 		return 0;
@@ -414,8 +443,10 @@ int cups_move_erase(
 	struct cups_move *move, const struct progress_sink *sink, struct problem *reterr_problem)
 {
 	char mark[PATH_MAX];
-	int r = 0;
+	int r = take_lock(move, reterr_problem);
 
+	if (r >= 0)
+		r = settle(move, reterr_problem);
 	for (size_t i = 0; i < CUPS_MOVES && r >= 0; i++) {
 		struct cups_move_tree *tree = &move->trees[i];
 

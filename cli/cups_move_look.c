@@ -24,9 +24,9 @@
 static const struct {
 	const char *what, *directory;
 } known[CUPS_MOVES] = {
-	[CUPS_MOVE_SPOOL] = {"spool", "cups"},
-	[CUPS_MOVE_CACHE] = {"cache", "cups-cache"},
-	[CUPS_MOVE_LOG] = {"log", "cups-log"},
+	[CUPS_MOVE_SPOOL] = {"spool", ""}, /* the volume itself, if nothing else is asked for */
+	[CUPS_MOVE_CACHE] = {"cache", "cache"},
+	[CUPS_MOVE_LOG] = {"log", "log"},
 };
 
 static bool is_at_or_below(const char *path, const char *directory)
@@ -38,23 +38,28 @@ static bool is_at_or_below(const char *path, const char *directory)
 
 /* --- the volume --- */
 
-/* Where its file system is, binds apart: what was recorded may be where it is about to be. */
+/* Where its file system is, binds apart: at the place that is recorded, or still where it was
+ * before a run that was killed recorded another. */
 static int find_mount(struct cups_move *move, struct problem *reterr_problem)
 {
+	char where[PATH_MAX];
 	struct stat device;
 
 	if (stat(move->volume.device, &device) == 0) {
-		for (size_t i = 0; mount_table_place(device.st_rdev, i, move->mounted_at,
-					   sizeof(move->mounted_at)) >= 0;
+		for (size_t i = 0; mount_table_place(device.st_rdev, i, where, sizeof(where)) >= 0;
 			i++) {
-			if (!bind_is_recorded(&move->volume, move->mounted_at))
-				return 0;
+			bool is_recorded = strcmp(where, move->volume.mount) == 0;
+
+			if (bind_is_recorded(&move->volume, where) ||
+				(move->mounted_at[0] && !is_recorded))
+				continue;
+			strcpy(move->mounted_at, where);
 		}
 	}
+	if (move->mounted_at[0])
+		return 0;
 	return problem_set(reterr_problem, -ENODEV,
-		"%s is attached, and not mounted; attach it "
-		"with --mount DIR",
-		move->volume.path);
+		"%s is attached, and not mounted; attach it with --mount DIR", move->volume.path);
 }
 
 static bool is_mounted_at(const struct runtime_state *state, const char *mount)
@@ -319,10 +324,8 @@ static void list_kept(struct cups_move *move)
 	move->kept[count++] = ".spoolguard";
 	move->kept[count++] = ".spoolguard-new";
 	move->kept[count++] = ".spoolguard-migrate";
-	for (size_t i = CUPS_MOVE_CACHE; i < CUPS_MOVES; i++) {
-		if (!move->trees[i].why_not)
-			move->kept[count++] = move->trees[i].directory;
-	}
+	for (size_t i = CUPS_MOVE_CACHE; i < CUPS_MOVES; i++)
+		move->kept[count++] = move->trees[i].directory;
 	move->kept[count] = NULL;
 }
 
@@ -356,9 +359,10 @@ static int add_job(struct cups_move *move, int id)
 	return 0;
 }
 
-/* What a run that was killed had written down: "whole" or "directory", "waiting" or not, ids. */
-static int read_mark(struct cups_move *move, bool whole, struct problem *reterr_problem)
+/* What a run that was killed had written down: the spool's directory, "waiting" or not, ids. */
+static int read_mark(struct cups_move *move, const char *directory, struct problem *reterr_problem)
 {
+	size_t bytes = strlen(directory);
 	char path[PATH_MAX];
 	struct cups_text text;
 	char *at;
@@ -369,13 +373,12 @@ static int read_mark(struct cups_move *move, bool whole, struct problem *reterr_
 	r = cups_read_text(path, false, &text, reterr_problem);
 	if (r < 0)
 		return r;
-	if ((strncmp(text.bytes, "whole\n", 6) == 0) != whole)
-		r = problem_set(reterr_problem, -EINVAL,
-			"the migration that was interrupted was begun %s --whole-volume; go on "
-			"with "
-			"it in the same way",
-			whole ? "without" : "with");
 	at = strchr(text.bytes, '\n');
+	if (!at || (size_t)(at - text.bytes) != bytes || strncmp(text.bytes, directory, bytes) != 0)
+		r = problem_set(reterr_problem, -EINVAL,
+			"the migration that was interrupted was begun with another --directory "
+			"(\"%.*s\"); go on with that",
+			at ? (int)(at - text.bytes) : 0, text.bytes);
 	move->jobs_are_known = at && strncmp(at, "\nwaiting\n", 9) == 0;
 	at = at ? strchr(at + 1, '\n') : NULL;
 	for (; at && at[1] && r >= 0; at = strchr(at + 1, '\n'))
@@ -387,20 +390,20 @@ static int read_mark(struct cups_move *move, bool whole, struct problem *reterr_
 int cups_move_look(
 	const struct cups_context *context, struct cups_move *move, struct problem *reterr_problem)
 {
+	const char *directory = context->options->directory ? context->options->directory : "";
 	int r;
 
 	*move = (struct cups_move){.lock = -1};
 	r = find_volume(context, move, reterr_problem);
 	if (r >= 0)
-		r = read_mark(move, context->options->whole_volume, reterr_problem);
+		r = read_mark(move, directory, reterr_problem);
 	if (r >= 0)
 		r = check_volume(move, reterr_problem);
 	for (size_t i = 0; i < CUPS_MOVES && r >= 0; i++)
 		r = look_at_tree(context, move, i, reterr_problem);
 	if (r < 0)
 		return r;
-	if (context->options->whole_volume)
-		move->trees[CUPS_MOVE_SPOOL].directory[0] = '\0';
+	strcpy(move->trees[CUPS_MOVE_SPOOL].directory, directory);
 	find_emptied(context, &move->trees[CUPS_MOVE_SPOOL]);
 	list_kept(move);
 	for (size_t i = 0; i < CUPS_MOVES && r >= 0; i++) {

@@ -21,7 +21,7 @@ static const struct {
 	{"check", cups_check, "cfrjw"},
 	{"apply", cups_apply, "cfrjwnNRWdt"},
 	{"revert", cups_revert, "cfrjwnNRWdt"},
-	{"migrate", cups_migrate, "cfrjwnWPSmV"},
+	{"migrate", cups_migrate, "cfrjwnWPSmD"},
 };
 
 static const struct option long_options[] = {
@@ -39,7 +39,7 @@ static const struct option long_options[] = {
 	{"cupsd", required_argument, NULL, 'd'},
 	{"templates", required_argument, NULL, 't'},
 	{"volume-mount", required_argument, NULL, 'm'},
-	{"whole-volume", no_argument, NULL, 'V'},
+	{"directory", required_argument, NULL, 'D'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -58,6 +58,23 @@ static int parse_without(const char *id, struct cups_options *options)
 	if (options->without_count == CUPS_WITHOUT_MAX)
 		return usage_failure("--without is there too often");
 	options->without[options->without_count++] = id;
+	return CLI_YES;
+}
+
+/* One name, and none that the cache, the logs or the volume itself have. */
+static int parse_directory(const char *name, struct cups_options *options)
+{
+	static const char *const taken[] = {"cache", "log", "lost+found"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		if (strcmp(taken[i], name) == 0)
+			return cli_usage_error(
+				&cli_verb_cups, "--directory %s: that name is taken", name);
+	}
+	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') || strlen(name) > 32)
+		return cli_usage_error(&cli_verb_cups,
+			"--directory %s: give one name, without \"/\" and no dot before", name);
+	options->directory = name;
 	return CLI_YES;
 }
 
@@ -94,9 +111,8 @@ static int parse_option(int option, struct cups_options *options)
 	case 'N':
 		options->no_reload = true;
 		return CLI_YES;
-	case 'V':
-		options->whole_volume = true;
-		return CLI_YES;
+	case 'D':
+		return parse_directory(optarg, options);
 	case 'R':
 		options->reload_command = optarg;
 		return CLI_YES;
@@ -201,10 +217,10 @@ const struct cli_verb cli_verb_cups = {
 		"run\n"
 		"  --volume-mount DIR   migrate: where the volume is mounted, if there are "
 		"several\n"
-		"  --whole-volume       migrate: mount the volume itself where the spool is; its "
-		"root "
-		"is\n"
-		"                       the spool then, and not its directory \"cups\"\n"
+		"  --directory NAME     migrate: into that directory of the volume, which stays "
+		"mounted\n"
+		"                       where it is; else the volume itself is mounted where the "
+		"spool is\n"
 		"  --wait SECONDS       for cupsd to come up (60)\n"
 		"  --cupsd PROGRAM      whose -t is asked\n"
 		"  --templates DIR      of the units, default /usr/share/spoolguard\n"

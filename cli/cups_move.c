@@ -313,11 +313,7 @@ static int place_one(
 	struct cups_move *move, struct cups_move_tree *tree, struct problem *reterr_problem)
 {
 	const struct bind_wanted wanted = {tree->directory, tree->at};
-	int r;
 
-	r = unseal(tree->at); /* of a run that was killed */
-	if (r < 0)
-		return say(reterr_problem, tree->at, r);
 	if (tree->directory[0])
 		return bind_volume(&move->volume, &wanted, 1, NULL, reterr_problem);
 	return move_mount(move, move->mounted_at, tree->at, reterr_problem);

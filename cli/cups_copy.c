@@ -231,16 +231,16 @@ static int visit_compare(
 		return 0;
 	if (fstatat(level->to, name, &copy, AT_SYMLINK_NOFOLLOW) < 0 || !is_alike(st, &copy))
 		r = -EUCLEAN;
-	else if (S_ISDIR(st->st_mode))
-		r = is_emptied(level, name) ? 0 : descend(walk, level, name, visit_compare);
+	else if (S_ISDIR(st->st_mode)) /* which names what differs in it */
+		return is_emptied(level, name) ? 0 : descend(walk, level, name, visit_compare);
 	else
 		r = S_ISREG(st->st_mode) ? compare_files(level, name, st)
 					 : compare_links(level, name);
 	if (r == -EUCLEAN)
 		problem_set(walk->problem, r,
-			"%s/%s: its copy on the volume is not the same; nothing of the old one was "
-			"touched, run this again",
-			level->tree->from, name);
+			"%s/%s%s: its copy on the volume is not the same; nothing of the old one "
+			"was touched, run this again",
+			level->tree->from, level->depth ? ".../" : "", name);
 	return r;
 }
 
@@ -294,6 +294,25 @@ static int keep_owner(int fd, const struct stat *st)
 	return 0;
 }
 
+static int remove_tree(int parent, const char *name, int depth)
+{
+	_cleanup_close_ int fd = openat(parent, name, OPEN_DIRECTORY);
+	DIR *directory = fd >= 0 ? list(fd) : NULL;
+	struct dirent *entry;
+	int r = directory && depth <= CUPS_TREE_DEPTH_MAX ? 0 : -EIO;
+
+	while (r >= 0 && (entry = readdir(directory))) {
+		if (is_dots(entry->d_name) || unlinkat(fd, entry->d_name, 0) == 0)
+			continue;
+		r = errno == EISDIR ? remove_tree(fd, entry->d_name, depth + 1) : -errno;
+	}
+	if (directory)
+		closedir(directory);
+	if (r >= 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0)
+		r = -errno;
+	return r;
+}
+
 /* What is there under that name and is no such file, goes. */
 static int make_way(const struct level *level, const char *name, mode_t type)
 {
@@ -303,7 +322,9 @@ static int make_way(const struct level *level, const char *name, mode_t type)
 		return errno == ENOENT ? 0 : -errno;
 	if ((st.st_mode & S_IFMT) == type && type != S_IFLNK)
 		return 0;
-	return unlinkat(level->to, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+	if (S_ISDIR(st.st_mode))
+		return remove_tree(level->to, name, 0);
+	return unlinkat(level->to, name, 0) < 0 ? -errno : 0;
 }
 
 static bool has_copy(const struct level *level, const char *name, const struct stat *st)
@@ -364,25 +385,6 @@ static bool is_kept(const struct level *level, const char *name)
 			return true;
 	}
 	return false;
-}
-
-static int remove_tree(int parent, const char *name, int depth)
-{
-	_cleanup_close_ int fd = openat(parent, name, OPEN_DIRECTORY);
-	DIR *directory = fd >= 0 ? list(fd) : NULL;
-	struct dirent *entry;
-	int r = directory && depth <= CUPS_TREE_DEPTH_MAX ? 0 : -EIO;
-
-	while (r >= 0 && (entry = readdir(directory))) {
-		if (is_dots(entry->d_name) || unlinkat(fd, entry->d_name, 0) == 0)
-			continue;
-		r = errno == EISDIR ? remove_tree(fd, entry->d_name, depth + 1) : -errno;
-	}
-	if (directory)
-		closedir(directory);
-	if (r >= 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0)
-		r = -errno;
-	return r;
 }
 
 /* What an earlier copy left, and cupsd has removed since. */

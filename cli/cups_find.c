@@ -5,6 +5,7 @@
 #include "blockdev/guard.h"
 #include "cli/cups_process.h"
 #include "cli/cups_verb.h"
+#include "harness/harness.h"
 #include "pipeline/cups_logs.h"
 #include <errno.h>
 #include <stdio.h>
@@ -151,6 +152,43 @@ static int judge_process(const struct cups_context *context, struct cups_finding
 		"the cupsd that runs now (process %d) may leave core files", (int)process.pid);
 }
 
+/* --- the machine --- */
+
+/* What of the host's conditions reaches a disk; core files of cupsd are asked of cupsd itself. */
+static int judge_condition(const struct harness_result *result, struct cups_findings *findings)
+{
+	static const char *const concerned[] = {"host/swap", "host/hibernation"};
+	struct cups_finding_source source = {"this machine", 0, result->name};
+
+	for (size_t i = 0; i < ARRAY_SIZE(concerned); i++) {
+		if (strcmp(concerned[i], result->name) != 0 || !harness_result_is_bad(result))
+			continue;
+		if (result->verdict == HARNESS_CANNOT_TELL)
+			return cups_findings_doubt(findings, "host", &source, "%s", result->detail);
+		return cups_findings_add(
+			findings, "host", &source, "%s; %s", result->detail, result->remedy);
+	}
+	return 0;
+}
+
+static int judge_host(const struct cups_context *context, struct cups_findings *findings)
+{
+	_cleanup_(harness_report_freep) struct harness_report *report = NULL;
+	struct harness_options options = {.groups = HARNESS_CONDITIONS};
+	char proc[PATH_MAX];
+	int r;
+
+	if (context->options->root[0] && cups_context_path(context, "/proc", proc, NULL) >= 0 &&
+		access(proc, F_OK) == 0)
+		options.host_root = context->options->root;
+	r = harness_run(&options, &report, NULL);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < report->count && r >= 0; i++)
+		r = judge_condition(&report->results[i], findings);
+	return r;
+}
+
 int cups_find_residue(const struct cups_context *context, struct cups_findings *ret_findings)
 {
 	const struct cups_places places = {cups_context_place, NULL};
@@ -174,6 +212,8 @@ int cups_find_residue(const struct cups_context *context, struct cups_findings *
 		r = judge_logs(context, &findings);
 	if (r >= 0)
 		r = judge_process(context, &findings);
+	if (r >= 0)
+		r = judge_host(context, &findings);
 	if (r < 0) {
 		cups_findings_done(&findings);
 		return r;

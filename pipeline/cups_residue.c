@@ -371,14 +371,16 @@ static const struct cups_residue rows[] = {
 		.file = CUPS_CONF_OTHER,
 		.leaves = "a crash of cupsd or of a filter leaves documents in a core file",
 		.lose = "core files of cupsd and of filters",
-		.mend = "\"spoolguard cups apply\" sets LimitCORE=0 for cups.service",
+		.mend = "\"spoolguard cups apply\" sets LimitCORE=0 for cups.service, once the "
+			"spool "
+			"lies on a volume",
 	},
 	{
 		.id = "host",
 		.severity = CUPS_DOCUMENTS,
 		.file = CUPS_CONF_OTHER,
-		.leaves = "what programs hold in memory reaches a disk unencrypted",
-		.mend = "see there",
+		.leaves = "what programs hold in memory, documents too, reaches a disk unencrypted",
+		.mend = "as is said there, then \"spoolguard selftest\"",
 	},
 	{
 		.id = "browsed-log",

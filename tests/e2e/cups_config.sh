@@ -67,6 +67,9 @@ queue_failing failing
 queue_add pdf -v cups-pdf:/ -m raw
 queue_add out -v "file:$work/c/out" -m raw
 echo 'debug: 1' > "$r/etc/foomatic/filter.conf"
+# A machine that swaps to a bare disk.
+mkdir -p "$r/proc/sys/kernel" "$r/proc/sys/fs" "$r/sys/power" "$r/sys/class/block"
+printf 'Filename\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1048572 0 -2\n' > "$r/proc/swaps"
 echo 'DebugLogging file' > "$work/c/etc/cups-browsed.conf"
 LP_OPTIONS="-t $title -U $person"
 job_wait "$(job_submit raw "$conf")" ''
@@ -93,6 +96,7 @@ done
 [ "$(found log-content | wc -l)" -ge 2 ] || fail "check: the content of logs: $(found log-content)"
 [ "$(found log-copies | wc -l)" = 1 ] || fail "check: a compressed copy of a log"
 [ "$(found reprint | wc -l)" = 3 ] || fail "check: the policies: $(found reprint)"
+found host | grep -q swap || fail "check: swap on a bare disk: $(jq -c .could_not_tell "$work/check")"
 found queue-device | grep -q cups-pdf: && found queue-device | grep -q file: || fail "check: queues that keep documents"
 [ "$(cat /proc/"$cupsd_pid"/limits | awk '/Max core file size/ {print $5}')" = 0 ] || [ -n "$(found core-dumps)" ] ||
 	fail "check: core dumps"
@@ -145,7 +149,7 @@ grep -q 'nothing to change' "$work/out" || fail "a second apply changed somethin
 expect 1 cups check --json
 mv "$work/out" "$work/check"
 [ "$(jq -r '[.findings[].id] | unique | join(" ")' "$work/check" | sed 's/ *core-dumps//')" = \
-	"browsed-log cache-place classification file-device filter-debug log-content log-copies log-place queue-device queue-unknown spool-place temp-place" ] ||
+	"browsed-log cache-place classification file-device filter-debug host log-content log-copies log-place queue-device queue-unknown spool-place temp-place" ] ||
 	fail "after apply: $(jq -r '[.findings[].id] | unique | join(" ")' "$work/check")"
 ok "after apply what it covers is found no more"
 

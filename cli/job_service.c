@@ -51,7 +51,7 @@ static void print_job(struct json_object *answer, bool json)
  * The service wants a path that is absolute and plain.  The file itself is not resolved: a symbolic
  * link is refused there.  Gives a string; NULL: no memory.
  */
-static char *absolute(const char *path)
+static char *absolute_file(const char *path)
 {
 	_cleanup_free_ char *directory = NULL, *resolved = NULL;
 	const char *slash = strrchr(path, '/');
@@ -66,6 +66,20 @@ static char *absolute(const char *path)
 	if (asprintf(&text, "%s/%s", strcmp(resolved, "/") == 0 ? "" : resolved, name) < 0)
 		return NULL;
 	return text;
+}
+
+/* Slashes at its end mean something: "DIR/", "BEGINNING//". */
+static char *absolute(const char *path)
+{
+	size_t length = strlen(path);
+	_cleanup_free_ char *beginning = NULL, *resolved = NULL;
+	char *text = NULL;
+
+	if (length < 3 || strcmp(path + length - 2, "//") != 0)
+		return absolute_file(path);
+	beginning = strndup(path, length - 2);
+	resolved = beginning ? absolute_file(beginning) : NULL;
+	return resolved && asprintf(&text, "%s//", resolved) >= 0 ? text : NULL;
 }
 
 /* --- announcing --- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/job_files.h"
 #include "base/io.h"
+#include "supervisor/ledger_key.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -184,6 +185,8 @@ static int take_entry(struct walk *walk, const struct place *place, const char *
 	/* What only begins like the job's name may be another's. */
 	if (place->prefix[0] && !is_theirs(walk, &st))
 		return 0;
+	if (S_ISDIR(st.st_mode) && strcmp(entry, LEDGER_KEY_DIRECTORY) == 0)
+		return 0; /* of the service; no job's */
 	if (S_ISDIR(st.st_mode))
 		return enter(walk, place, entry, name);
 	if (S_ISREG(st.st_mode)) {

@@ -6,7 +6,7 @@
  * or the beginning of names ("/spool/tmp/7-//").
  *
  *   O1  What is found lies on the one mount that the caller names; no symbolic link below a
- *       directory that is walked is followed.
+ *       directory that is walked is followed.  A directory .spoolguard is not walked.
  *   O2  For a job of a user who is not root there is no symbolic link in the whole path, and the
  *       file, or the directory that is walked, is his: he cannot have a stranger's file erased by
  *       moving directories about, because what was looked at is held open, and named through that

@@ -172,9 +172,9 @@ static bool say_ledger(const struct batch *batch, int error)
 	struct state *state = batch->retirer->options.state;
 
 	if (error >= 0)
-		state_clear(state, "ledger");
+		state_clear(state, "ledger:write");
 	else
-		state_raise(state, STATE_ATTENTION, "ledger",
+		state_raise(state, STATE_ATTENTION, "ledger:write",
 			"the ledger cannot be written to (%s): jobs wait; see to the disk that the "
 			"state directory is on",
 			strerror(-error));

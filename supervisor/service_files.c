@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/io.h"
+#include "supervisor/ledger_key.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,21 @@ void service_files_done(struct service_files *files)
 	files->count = 0;
 }
 
-/* No "//", ".", "..", nor a slash at the end: the ledger gives these a meaning, or nobody does. */
+/* What a name means by the slashes at its end (ledger.h). */
+enum kind { KIND_FILE, KIND_DIRECTORY, KIND_PREFIX };
+
+/* Cuts them off. */
+static enum kind take_kind(char *path)
+{
+	size_t length = strlen(path), slashes = 0;
+
+	while (slashes < 2 && length > slashes + 1 && path[length - slashes - 1] == '/')
+		slashes++;
+	path[length - slashes] = '\0';
+	return slashes == 2 ? KIND_PREFIX : slashes == 1 ? KIND_DIRECTORY : KIND_FILE;
+}
+
+/* No "//", ".", "..", nor a slash at the end. */
 static bool is_plain(const char *path)
 {
 	if (path[0] != '/')
@@ -120,7 +135,7 @@ static int find_place(
 		path);
 }
 
-static int open_beneath(const struct place *place)
+static int open_beneath(const struct place *place, const char *inside)
 {
 	const struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC,
@@ -133,15 +148,15 @@ static int open_beneath(const struct place *place)
 
 	if (root < 0)
 		return -errno;
-	fd = syscall(SYS_openat2, root, place->inside, &how, sizeof(how));
+	fd = syscall(SYS_openat2, root, inside, &how, sizeof(how));
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int check_file(
-	const struct place *place, uid_t uid, const char *path, struct problem *problem)
+/* What is opened by that name on the volume.  -ENOENT. */
+static int look_at(const struct place *place, const char *inside, const char *path,
+	struct stat *ret_st, struct problem *problem)
 {
-	_cleanup_close_ int fd = open_beneath(place);
-	struct stat st;
+	_cleanup_close_ int fd = open_beneath(place, inside);
 
 	if (fd == -ENOENT)
 		return fd;
@@ -151,8 +166,19 @@ static int check_file(
 	if (fd < 0)
 		return problem_set(problem, fd == -EXDEV || fd == -ENOTDIR ? -EACCES : fd, "%s: %s",
 			path, strerror(-fd));
-	if (fstat(fd, &st) < 0)
+	if (fstat(fd, ret_st) < 0)
 		return problem_set(problem, -errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int check_file(
+	const struct place *place, uid_t uid, const char *path, struct problem *problem)
+{
+	struct stat st;
+	int r = look_at(place, place->inside, path, &st, problem);
+
+	if (r < 0)
+		return r;
 	if (!S_ISREG(st.st_mode))
 		return problem_set(
 			problem, -EACCES, "%s is no regular file; only files hold job data", path);
@@ -162,13 +188,72 @@ static int check_file(
 	return 0;
 }
 
-static int add_file(struct service_files *files, const struct place *place, struct problem *problem)
+/* One that is not there yet may come; whose it is is asked again when the job ends. */
+static int check_directory(
+	const struct place *place, uid_t uid, const char *path, struct problem *problem)
 {
+	struct stat st;
+	int r = look_at(place, place->inside, path, &st, problem);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!S_ISDIR(st.st_mode))
+		return problem_set(problem, -EACCES, "%s is no directory", path);
+	if (uid != 0 && st.st_uid != uid)
+		return problem_set(problem, -EACCES,
+			"%s is not yours: a job hands over directories that its caller owns", path);
+	return 0;
+}
+
+/* Of the files that begin so, those of the caller's count when the job ends. */
+static int check_prefix(const struct place *place, const char *path, struct problem *problem)
+{
+	_cleanup_free_ char *parent = strdup(place->inside);
+	char *slash = parent ? strrchr(parent, '/') : NULL;
+	struct stat st;
+	int r;
+
+	if (!parent)
+		return -ENOMEM;
+	if (!slash)
+		return 0; /* in the volume's root */
+	*slash = '\0';
+	r = look_at(place, parent, path, &st, problem);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int check_place(const struct place *place, enum kind kind, uid_t uid, const char *path,
+	struct problem *problem)
+{
+	const char *ours = LEDGER_KEY_DIRECTORY;
+	size_t length = strlen(ours);
+
+	if (strncmp(place->inside, ours, length) == 0 &&
+		(place->inside[length] == '/' || place->inside[length] == '\0'))
+		return problem_set(problem, -EACCES, "%s is spoolguard's own", path);
+	switch (kind) {
+	case KIND_DIRECTORY:
+		return check_directory(place, uid, path, problem);
+	case KIND_PREFIX:
+		return check_prefix(place, path, problem);
+	case KIND_FILE:
+	default:
+		return check_file(place, uid, path, problem);
+	}
+}
+
+static int add_file(struct service_files *files, const struct place *place, enum kind kind,
+	struct problem *problem)
+{
+	static const char *const ends[] = {
+		[KIND_FILE] = "", [KIND_DIRECTORY] = "/", [KIND_PREFIX] = "//"};
+
 	if (files->volume_uuid[0] && strcmp(files->volume_uuid, place->runtime.uuid) != 0)
 		return problem_set(problem, -EXDEV,
 			"the job's files lie on two volumes; announce them as two jobs");
 	strcpy(files->volume_uuid, place->runtime.uuid);
-	if (asprintf(&files->paths[files->count], "%s/%s", place->runtime.mount, place->inside) < 0)
+	if (asprintf(&files->paths[files->count], "%s/%s%s", place->runtime.mount, place->inside,
+		    ends[kind]) < 0)
 		return -ENOMEM;
 	files->count++;
 	return 0;
@@ -177,23 +262,27 @@ static int add_file(struct service_files *files, const struct place *place, stru
 static int check_name(struct service *service, uid_t uid, const char *path,
 	struct service_files *files, struct place *place, struct problem *problem)
 {
+	_cleanup_free_ char *plain = NULL;
+	enum kind kind;
 	int r;
 
 	if (strlen(path) >= PATH_MAX)
 		return problem_set(problem, -ENAMETOOLONG, "a file has too long a path");
-	if (!is_plain(path))
+	plain = strdup(path);
+	if (!plain)
+		return -ENOMEM;
+	kind = take_kind(plain);
+	if (!is_plain(plain))
 		return problem_set(problem, -EINVAL,
-			"\"%s\" is no plain absolute path (no \"//\", \".\", \"..\", no slash at "
-			"its end)",
-			path);
-	r = find_place(service, path, place, problem);
+			"\"%s\" is no plain absolute path (no \"//\", \".\", \"..\" in it)", path);
+	r = find_place(service, plain, place, problem);
 	if (r >= 0)
-		r = check_file(place, uid, path, problem);
+		r = check_place(place, kind, uid, path, problem);
 	if (r == -ENOENT) {
 		files->absent++;
 		return 0;
 	}
-	return r < 0 ? r : add_file(files, place, problem);
+	return r < 0 ? r : add_file(files, place, kind, problem);
 }
 
 int service_files_check(struct service *service, uid_t uid, struct json_object *names,

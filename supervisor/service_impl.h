@@ -126,9 +126,11 @@ struct service_files {
 void service_files_done(struct service_files *files);
 
 /*
- * names: an array of strings, or NULL.  uid: whose they have to be; 0: anybody's.  -EACCES: not
- * his, no regular file, or behind a symbolic link; -ENODEV: on no configured volume; -ENOTCONN: it
- * is not open; -EXDEV: on two volumes; -EINVAL, -ENAMETOOLONG: no plain absolute path.
+ * names: an array of strings, or NULL; with one or two slashes at the end they are directories and
+ * beginnings of names (ledger.h).  uid: whose they have to be; 0: anybody's.  -EACCES: not
+ * his, no regular file, the service's own, or behind a symbolic link; -ENODEV: on no configured
+ * volume; -ENOTCONN: it is not open; -EXDEV: on two volumes; -EINVAL, -ENAMETOOLONG: no plain
+ * absolute path.
  */
 must_check int service_files_check(struct service *service, uid_t uid, struct json_object *names,
 	struct service_files *ret_files, struct problem *reterr_problem);

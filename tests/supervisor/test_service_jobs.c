@@ -85,6 +85,65 @@ START_TEST(a_job_is_begun_completed_and_retired)
 }
 END_TEST
 
+static struct message begin_with(struct channel *channel, const char *name, const char *end)
+{
+	return call(channel, "JobBegin",
+		parse("{\"id\":\"%s\",\"files\":[\"%s/%s%s\"]}", name, config.volumes[0].mount,
+			name, end));
+}
+
+START_TEST(a_job_may_name_its_directory_and_the_beginning_of_its_names) /* Y3 */
+{
+	struct channel *channel = dial_as(ALICE, CONFIG_PIPELINE);
+	char path[PATH_MAX];
+	uint64_t number;
+	char **files;
+	size_t count;
+
+	snprintf(path, sizeof(path), "%.2000s/hers", config.volumes[0].mount);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(chown(path, ALICE, 0), 0);
+	number = assert_job(begin_with(channel, "hers", "/"), "begun");
+	ck_assert_int_eq(ledger_files(supervisor.ledger, number, &files, &count), 0);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_str_eq(files[0] + strlen(files[0]) - 6, "/hers/");
+	ledger_files_free(files, count);
+	number = assert_job(begin_with(channel, "7-", "//"), "begun");
+	ck_assert_int_eq(ledger_files(supervisor.ledger, number, &files, &count), 0);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_str_eq(files[0] + strlen(files[0]) - 5, "/7-//");
+	ledger_files_free(files, count);
+	assert_job(begin_with(channel, "later", "/"), "begun"); /* it is not there yet */
+
+	snprintf(path, sizeof(path), "%.2000s/roots", config.volumes[0].mount);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	assert_forbidden(begin_with(channel, "roots", "/"), NULL);
+	ck_assert(!is_known("roots"));
+	make_file(path, "file", ALICE);
+	assert_forbidden(begin_with(channel, "file", "/"), NULL);
+	assert_refused(begin_with(channel, "a", "///"), "no plain absolute path");
+	snprintf(path, sizeof(path), "%.2000s/link", config.volumes[0].mount);
+	ck_assert_int_eq(symlink("hers", path), 0);
+	assert_forbidden(begin_with(channel, "link", "/"), NULL);
+	assert_forbidden(begin_with(channel, "link/x", "//"), NULL);
+	channel_free(channel);
+}
+END_TEST
+
+START_TEST(what_is_the_services_own_is_no_job) /* Y3 */
+{
+	struct channel *channel = dial();
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.2000s/.spoolguard", config.volumes[0].mount);
+	ck_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
+	make_file(path, ".spoolguard/ledger.key", 0);
+	assert_forbidden(complete(channel, "1", path), NULL);
+	assert_forbidden(begin_with(channel, ".spoolguard", "/"), NULL);
+	channel_free(channel);
+}
+END_TEST
+
 START_TEST(the_same_completion_twice_gives_the_same_receipt)
 {
 	struct channel *channel = dial_as(ALICE, CONFIG_PIPELINE);
@@ -355,10 +414,12 @@ START_TEST(files_that_the_caller_may_not_hand_over_are_refused_in_words)
 	assert_refused(complete(root, "1", ""), "no plain absolute path");
 	assert_refused(complete(root, "1", "/"), "no plain absolute path");
 	assert_refused(complete(root, "1", mount), "does not lie on a volume");
-	snprintf(path, sizeof(path), "%.2000s/", mount);
-	assert_refused(complete(root, "1", path), "no plain absolute path");
+	snprintf(path, sizeof(path), "%.2000s/", mount); /* not everything */
+	assert_refused(complete(root, "1", path), "does not lie on a volume");
+	snprintf(path, sizeof(path), "%.2000s//", mount);
+	assert_refused(complete(root, "1", path), "does not lie on a volume");
 	snprintf(path, sizeof(path), "%.2000s/directory/", mount);
-	assert_refused(complete(root, "1", path), "no plain absolute path");
+	assert_forbidden(complete(alice, "1", path), "not yours");
 	snprintf(path, sizeof(path), "%.2000s/directory/..//hers", mount);
 	assert_refused(complete(root, "1", path), "no plain absolute path");
 	snprintf(path, sizeof(path), "%.2000s/../socket", mount);
@@ -626,6 +687,8 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_job_is_begun_completed_and_retired,
+		a_job_may_name_its_directory_and_the_beginning_of_its_names,
+		what_is_the_services_own_is_no_job,
 		the_same_completion_twice_gives_the_same_receipt,
 		whoever_waits_is_answered_when_it_is_done,
 		whoever_waits_for_a_job_that_fails_is_told_why,

@@ -14,8 +14,8 @@
 #include <stdio.h>
 
 static const char *const not_covered[] = {
-	"free space of the old file system: what cups removed there before now still lies there; "
-	"only the device as a whole can be overwritten",
+	("free space of the old file system: what cups removed there before now still lies there; "
+	 "only the device as a whole can be overwritten"),
 	"names of the old files, in the old file system's journal and directories",
 	"backups and snapshots of the old spool, its cache and its logs",
 	"swap space, if it was not encrypted",
@@ -55,7 +55,8 @@ static void print_settings(const struct cups_migration *migration)
 		if (!tree->why_not && tree->directory[0])
 			printf("    bind = %s:%s\n", tree->directory, cli_shown(tree->at));
 	}
-	printf("\"spoolguard cups apply\" then ties cups.service to it\n");
+	printf("then restart the service, if it runs (systemctl restart spoolguardd); \"spoolguard "
+	       "cups apply\" ties cups.service to the mount\n");
 }
 
 static void print_erased(const struct cups_move_tree *tree)

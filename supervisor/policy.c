@@ -66,6 +66,17 @@ static void judge_limits(struct policy *policy, const struct figures *figures)
 						  : figures->open_jobs >= LEDGER_HIGH;
 }
 
+static const char *format_age(uint64_t seconds, char *buf, size_t bytes)
+{
+	if (seconds < 120)
+		snprintf(buf, bytes, "%" PRIu64 " s", seconds);
+	else if (seconds < 7200)
+		snprintf(buf, bytes, "%" PRIu64 " min", seconds / 60);
+	else
+		snprintf(buf, bytes, "%" PRIu64 " h", seconds / 3600);
+	return buf;
+}
+
 /* The first that applies. */
 static bool find_reason(
 	struct policy *policy, const struct figures *figures, char reason[POLICY_REASON_BYTES])
@@ -89,9 +100,9 @@ static bool find_reason(
 				policy->options.config->debt_limit_bytes, limit, sizeof(limit)));
 	} else if (policy->over_age) {
 		snprintf(reason, POLICY_REASON_BYTES,
-			"an earlier job has waited to be overwritten for %" PRIu64
-			" min (limit %" PRIu64 " min)",
-			figures->oldest_open_s / 60, policy->options.config->debt_limit_age_s / 60);
+			"an earlier job has waited to be overwritten for %s (limit %s)",
+			format_age(figures->oldest_open_s, owed, sizeof(owed)),
+			format_age(policy->options.config->debt_limit_age_s, limit, sizeof(limit)));
 	} else {
 		return false;
 	}

@@ -18,6 +18,8 @@
 #define SETTLE_MS	 1500u /* cupsd rewrites job.cache about a second after it was purged */
 #define SETTLE_TRIES	 40u   /* ... or later, where DirtyCleanInterval is not 0 */
 #define NO_NOTIFIER_MS	 2000u /* then the clock alone says when to look */
+#define PURGE_TRIES	 20u
+#define PURGE_WAIT_MS	 50u
 #define BACK_OFF_MS	 1000u /* doubled for each round that fails, up to BACK_OFF_MOST_MS */
 #define BACK_OFF_MOST_MS 30000u
 #define ROUND_LIMIT_MS	 120000u /* the watchdog's patience with one round */
@@ -69,16 +71,41 @@ static int check_job(void *context, const struct ledger_job *job)
 	return r < 0 || !finished ? -EAGAIN : 0;
 }
 
+/*
+ * cupsd 2.4.2 answers that a job is purged, and keeps it, if that job's last process is still on
+ * its way out: so it is asked whether it knows the job still (U6).
+ */
+static int purge_once(
+	struct cups_server *server, int id, bool *ret_gone, struct problem *reterr_problem)
+{
+	enum cups_job_state state;
+	int r = cups_server_purge_job(server, id, reterr_problem);
+
+	if (r < 0)
+		return r;
+	r = cups_server_job_state(server, id, &state, reterr_problem);
+	*ret_gone = r == -ESRCH;
+	return r == -ESRCH ? 0 : r;
+}
+
 static int purge_job(void *context, const struct ledger_job *job, struct problem *reterr_problem)
 {
 	struct cups_source *source = context;
-	int r;
+	bool gone = false;
+	int r = 0;
 
 	if (source->options.config->cups_keep_history)
 		return 0;
-	pthread_mutex_lock(&source->lock);
-	r = cups_server_purge_job(source->hook_server, job_number(job), reterr_problem);
-	pthread_mutex_unlock(&source->lock);
+	for (unsigned int i = 0; i < PURGE_TRIES && r >= 0 && !gone; i++) {
+		if (i > 0)
+			usleep(PURGE_WAIT_MS * 1000);
+		pthread_mutex_lock(&source->lock);
+		r = purge_once(source->hook_server, job_number(job), &gone, reterr_problem);
+		pthread_mutex_unlock(&source->lock);
+	}
+	if (r >= 0 && !gone)
+		return problem_set(reterr_problem, -EAGAIN,
+			"CUPS says that it has forgotten the job, and has not; it is asked again");
 	return r;
 }
 
@@ -135,19 +162,32 @@ static int announce(struct round *round, const char *kind, const char *id, const
 	return r;
 }
 
+/* What cupsd has to read before it can purge the job (U6). */
+static bool is_needed_for_purge(
+	const struct cups_finished_job *finished, const struct cups_file *file)
+{
+	const char *slash = strrchr(file->path, '/');
+
+	return !finished->is_orphan && file->kind == CUPS_FILE_CONTROL &&
+	       !strchr(slash ? slash : file->path, '.');
+}
+
 static int announce_job(struct round *round, const struct cups_finished_job *finished)
 {
 	const char **files = calloc(finished->file_count + 1, sizeof(*files));
 	bool known = false;
+	size_t count = 0;
 	char id[16];
 	int r;
 
 	if (!files)
 		return -ENOMEM;
-	for (size_t i = 0; i < finished->file_count; i++)
-		files[i] = finished->files[i].path;
+	for (size_t i = 0; i < finished->file_count; i++) {
+		if (!is_needed_for_purge(finished, &finished->files[i]))
+			files[count++] = finished->files[i].path;
+	}
 	snprintf(id, sizeof(id), "%d", finished->job.id);
-	r = announce(round, CUPS_SOURCE_JOB, id, files, finished->file_count, &known);
+	r = announce(round, CUPS_SOURCE_JOB, id, files, count, &known);
 	free(files);
 	if (r >= 0 && known && !finished->is_orphan &&
 		!round->source->options.config->cups_keep_history) /* U3 */

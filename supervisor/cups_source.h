@@ -17,6 +17,11 @@
  * jobs that are purged, is rewritten by cupsd a second or so later; its last version (job.cache.O)
  * is retired like a job, with a barrier.
  *
+ *   U6  A job is purged when cupsd does not know it any more, not when cupsd has said so.  cupsd
+ * has to read the job's control file to forget it (without it 2.4.2 answers "ok", and keeps the job
+ * for ever): so that file is cupsd's to unlink, in the purge, and its blocks get their passes at
+ * the barrier that follows; all the others are overwritten in place before.
+ *
  * One thread of its own; hooks are called from the retirer's threads and have a connection of
  * their own.  Nothing of titles and users is ever asked for.
  */

@@ -129,6 +129,11 @@ echo "$submitted jobs submitted, $refused of them not accepted; $kills kills"
 
 # In peace: all that was accepted is printed and retired.
 wait_open 60 || fail "the volume is not open"
+sleep 2
+# Documents that had not reached the disk when the volume died are waited for by cupsd, as after a power cut.
+for id in $(lpstat -o | awk '{print $1}'); do
+	[ "$(job_state "${id##*-}")" != 4 ] || cancel "$id"
+done
 for _ in $(seq 900); do
 	open=$(state | jq '.jobs | [.begun, .seen, .retiring, .held, .failed] | add')
 	[ "$open" = 0 ] && [ -z "$(spool_files)" ] && [ "$(lpstat -o | wc -l)" = 0 ] && break

@@ -347,9 +347,11 @@ static void check_watches(struct reading *reading)
 				"[watch %s] lacks it", watches[i].name);
 		for (size_t j = 0; j < i; j++) {
 			if (watches[i].directory[0] &&
-				strcmp(watches[i].directory, watches[j].directory) == 0)
+				strcmp(watches[i].directory, watches[j].directory) == 0 &&
+				strcmp(watches[i].pattern, watches[j].pattern) == 0)
 				complain(reading, reading->watch_lines[i], "directory",
-					"%s: [watch %s], in line %d, watches it too",
+					"%s: [watch %s], in line %d, watches it too, with the same "
+					"pattern",
 					watches[i].directory, watches[j].name,
 					reading->watch_lines[j]);
 		}

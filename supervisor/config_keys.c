@@ -515,8 +515,9 @@ static const struct config_rule rules[] = {
 		 "A directory of another spooler, on a volume: each file that appears is a job; "
 		 "needed."},
 		set_path, TEXT(struct config_watch, directory)},
-	{{WATCH, "pattern", "*", "Names of its files, as the shell matches them."}, set_pattern,
-		TEXT(struct config_watch, pattern)},
+	{{WATCH, "pattern", "*",
+		 "Names of its files, as the shell matches them (also @(a|b), !(a|b))."},
+		set_pattern, TEXT(struct config_watch, pattern)},
 	{{WATCH, "settle", "2s", "A file is finished when nobody has written to it for this long."},
 		set_milliseconds, IN(struct config_watch, settle_ms)},
 	{{WATCH, "when", "settled",

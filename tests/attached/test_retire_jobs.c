@@ -7,7 +7,7 @@
  * Method: a real volume; the hooks are the test's.
  */
 #include "attached/retire_jobs.h"
-#include "tests/attached/attached_fixture.h"
+#include "tests/support/attached_fixture.h"
 #include <dirent.h>
 #include <signal.h>
 

@@ -7,7 +7,7 @@
  * Method: a real volume; files are written and removed.
  */
 #include "attached/sweep_volume.h"
-#include "tests/attached/attached_fixture.h"
+#include "tests/support/attached_fixture.h"
 #include <stdatomic.h>
 
 #define FREED_BYTES (160u << 20)

@@ -31,14 +31,17 @@ void scratch_make_fast(void)
 
 void scratch_remove(void)
 {
+	/* A loop device is found by its file, so what that lies in is unmounted after it. */
 	static const char script[] =
 		"exec >/dev/null 2>&1; "
-		"findmnt -nro TARGET | grep -F '%s/' | sort -r | xargs -r -n1 umount; "
+		"findmnt -nro TARGET | grep -F '%s/' | grep -v '/medium$' | sort -r | "
+		"xargs -r -n1 umount; "
 		"losetup -nO NAME,BACK-FILE | grep -F ' %s/' | while read -r loop file; do "
-		"losetup -d $loop; done; rm -rf '%s'";
-	char command[PATH_MAX];
+		"losetup -d $loop; done; "
+		"findmnt -nro TARGET | grep -F '%s/' | sort -r | xargs -r -n1 umount; rm -rf '%s'";
+	char command[2 * PATH_MAX];
 
-	snprintf(command, sizeof(command), script, path, path, path);
+	snprintf(command, sizeof(command), script, path, path, path, path);
 	if (system(command) != 0)
 		fprintf(stderr, "%s could not be removed\n", path);
 }

@@ -5,8 +5,8 @@
  * The command is the one beside this build, or the plain one above it (sanitizer builds
  * make tests alone): it only sets the scene.
  */
-#ifndef SPOOLGUARD_TESTS_ATTACHED_FIXTURE_H
-#define SPOOLGUARD_TESTS_ATTACHED_FIXTURE_H
+#ifndef SPOOLGUARD_TESTS_SUPPORT_ATTACHED_FIXTURE_H
+#define SPOOLGUARD_TESTS_SUPPORT_ATTACHED_FIXTURE_H
 
 #include "attached/volumes.h"
 #include "base/io.h"
@@ -121,13 +121,15 @@ static may_be_unused bool exists(const char *name)
 	return access(path, F_OK) == 0;
 }
 
+/* A test beside us that copies the mounts (unshare) holds ours for a moment. */
 static may_be_unused void detach_it(void)
 {
 	char line[4 * PATH_MAX];
 
 	snprintf(line, sizeof(line),
-		"exec >/dev/null 2>&1; '%s' detach --all; chattr -i '%s'; chmod 700 '%s'", command,
-		mount_point, mount_point);
+		"exec >/dev/null 2>&1; for i in $(seq 150); do '%s' detach --all && break; sleep "
+		"0.2; done; chattr -i '%s'; chmod 700 '%s'",
+		command, mount_point, mount_point);
 	(void)!system(line);
 	scratch_remove();
 }

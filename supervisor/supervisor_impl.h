@@ -64,6 +64,7 @@ struct supervisor_impl {
 
 	/* Jobs. */
 	struct cups_source *cups; /* NULL: this configuration follows none */
+	struct watch_directory *watcher;
 	struct service *service;
 };
 

@@ -10,6 +10,7 @@
 #include "supervisor/retirer.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor_impl.h"
+#include "supervisor/watch_directory.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,9 +40,17 @@ static bool find_volume(void *context, const char *directory, char ret_uuid[stat
 
 static struct json_object *list_waiting(void *context)
 {
-	struct supervisor *supervisor = context;
+	struct supervisor_impl *impl = ((struct supervisor *)context)->impl;
+	struct json_object *array, *more;
 
-	return supervisor->impl->cups ? cups_source_waiting(supervisor->impl->cups) : NULL;
+	array = impl->watcher ? watch_directory_waiting(impl->watcher) : json_object_new_array();
+	if (!impl->cups)
+		return array;
+	more = cups_source_waiting(impl->cups);
+	for (size_t i = 0; i < json_object_array_length(more); i++)
+		json_object_array_add(array, json_object_get(json_object_array_get_idx(more, i)));
+	json_object_put(more);
+	return array;
 }
 
 static int make_cups(struct supervisor *supervisor, struct problem *reterr_problem)
@@ -60,8 +69,32 @@ static int make_cups(struct supervisor *supervisor, struct problem *reterr_probl
 	return cups_source_new(&options, &supervisor->impl->cups, reterr_problem);
 }
 
+/* Also without a [watch]: to see to what earlier ones left. */
+static int make_watcher(struct supervisor *supervisor, struct problem *reterr_problem)
+{
+	const struct watch_directory_options options = {
+		.config = supervisor->config,
+		.state = supervisor->state,
+		.ledger = supervisor->ledger,
+		.find_volume = find_volume,
+		.context = supervisor,
+	};
+
+	return watch_directory_new(&options, &supervisor->impl->watcher, reterr_problem);
+}
+
+static void add_sources(
+	struct retirer_source *sources, size_t *count, const struct retirer_source *hooks, size_t n)
+{
+	memcpy(sources + *count, hooks, n * sizeof(*hooks));
+	*count += n;
+}
+
 static int make_retirer(struct supervisor *supervisor)
 {
+	struct supervisor_impl *impl = supervisor->impl;
+	const struct retirer_source *hooks;
+	size_t n;
 	struct retirer_source sources[SOURCES_MAX];
 	struct retirer_options options = {
 		.config = supervisor->config,
@@ -71,14 +104,12 @@ static int make_retirer(struct supervisor *supervisor)
 		.sources = sources,
 	};
 
-	if (supervisor->impl->cups) {
-		size_t count;
-		const struct retirer_source *hooks =
-			cups_source_hooks(supervisor->impl->cups, &count);
-
-		memcpy(sources, hooks, count * sizeof(*hooks));
-		options.source_count += count;
+	if (impl->cups) {
+		hooks = cups_source_hooks(impl->cups, &n);
+		add_sources(sources, &options.source_count, hooks, n);
 	}
+	hooks = watch_directory_hooks(impl->watcher, &n);
+	add_sources(sources, &options.source_count, hooks, n);
 	return retirer_new(&options, &supervisor->retirer);
 }
 
@@ -111,6 +142,8 @@ int supervisor_make_jobs(struct supervisor *supervisor, struct problem *reterr_p
 	if (supervisor->ledger) {
 		r = make_cups(supervisor, reterr_problem);
 		if (r >= 0)
+			r = make_watcher(supervisor, reterr_problem);
+		if (r >= 0)
 			r = make_retirer(supervisor);
 	}
 	return r < 0 ? r : listen_for_callers(supervisor, reterr_problem);
@@ -122,6 +155,8 @@ int supervisor_start_jobs(struct supervisor *supervisor)
 
 	if (r >= 0 && supervisor->impl->cups)
 		r = cups_source_start(supervisor->impl->cups, supervisor->retirer);
+	if (r >= 0 && supervisor->impl->watcher)
+		r = watch_directory_start(supervisor->impl->watcher, supervisor->retirer);
 	return r;
 }
 
@@ -131,6 +166,8 @@ void supervisor_stop_jobs(struct supervisor *supervisor)
 		service_stop(supervisor->impl->service);
 	if (supervisor->impl->cups)
 		cups_source_stop(supervisor->impl->cups);
+	if (supervisor->impl->watcher)
+		watch_directory_stop(supervisor->impl->watcher);
 }
 
 void supervisor_free_jobs(struct supervisor *supervisor)
@@ -141,6 +178,8 @@ void supervisor_free_jobs(struct supervisor *supervisor)
 	supervisor->retirer = NULL;
 	cups_source_free(supervisor->impl->cups);
 	supervisor->impl->cups = NULL;
+	watch_directory_free(supervisor->impl->watcher);
+	supervisor->impl->watcher = NULL;
 }
 
 int supervisor_open_jobs(struct supervisor *supervisor, const struct runtime_state *volume,
@@ -155,13 +194,17 @@ int supervisor_open_jobs(struct supervisor *supervisor, const struct runtime_sta
 	r = retirer_open_volume(supervisor->retirer, volume, reterr_problem);
 	if (r >= 0 && supervisor->impl->cups)
 		cups_source_wake(supervisor->impl->cups);
+	if (r >= 0)
+		watch_directory_wake(supervisor->impl->watcher);
 	return r;
 }
 
 void supervisor_close_jobs(struct supervisor *supervisor, const char *uuid, bool lost)
 {
-	if (supervisor->retirer)
-		retirer_close_volume(supervisor->retirer, uuid, lost);
+	if (!supervisor->retirer)
+		return;
+	watch_directory_let_go(supervisor->impl->watcher);
+	retirer_close_volume(supervisor->retirer, uuid, lost);
 }
 
 /* The state, a keeper or a job is another than it was. */
@@ -178,5 +221,6 @@ bool supervisor_jobs_are_alive(struct supervisor *supervisor)
 	struct supervisor_impl *impl = supervisor->impl;
 
 	return service_is_alive(impl->service) &&
-	       (!impl->cups || pulse_is_alive(cups_source_pulse(impl->cups)));
+	       (!impl->cups || pulse_is_alive(cups_source_pulse(impl->cups))) &&
+	       (!impl->watcher || pulse_is_alive(watch_directory_pulse(impl->watcher)));
 }

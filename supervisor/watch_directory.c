@@ -17,10 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IDLE_MS	       30000u
-#define PULSE_LIMIT_MS 120000u
-#define YIELD_US       2000u /* for who waits for a lock that we take again and again */
-#define STACK_BYTES    (512u << 10)
+#define IDLE_MS	    30000u
+#define YIELD_US    2000u /* for who waits for a lock that we take again and again */
+#define STACK_BYTES (512u << 10)
 
 /* --- the retirer's hook (D3) --- */
 
@@ -92,7 +91,7 @@ static void look_around(struct watch_directory *watcher)
 	watch_take_events(watcher);
 	tend_volumes(watcher);
 	for (size_t i = 0; i < watcher->watch_count && !atomic_load(&watcher->stopping); i++) {
-		pulse_beat(&watcher->pulse, PULSE_LIMIT_MS);
+		pulse_beat(&watcher->pulse, WATCH_PULSE_MS);
 		if (watcher->watches[i].due_ns <= clock_monotonic_ns())
 			watch_look(watcher, &watcher->watches[i]);
 		watch_take_events(watcher);
@@ -134,7 +133,7 @@ static void *run(void *argument)
 	struct watch_directory *watcher = argument;
 
 	while (!atomic_load(&watcher->stopping)) {
-		pulse_beat(&watcher->pulse, PULSE_LIMIT_MS);
+		pulse_beat(&watcher->pulse, WATCH_PULSE_MS);
 		look_around(watcher);
 		pulse_rest(&watcher->pulse);
 		wait_for_news(watcher);
@@ -159,7 +158,7 @@ void watch_directory_let_go(struct watch_directory *watcher)
 	watch_directory_wake(watcher);
 }
 
-const struct pulse *watch_directory_pulse(const struct watch_directory *watcher)
+struct pulse *watch_directory_pulse(struct watch_directory *watcher)
 {
 	return &watcher->pulse;
 }

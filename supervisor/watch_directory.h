@@ -75,6 +75,6 @@ void watch_directory_let_go(struct watch_directory *watcher);
 /* What is not overwritten yet, and why: {"source","id","why","since","too_long"}; gives an array.
  */
 struct json_object *watch_directory_waiting(struct watch_directory *watcher);
-const struct pulse *watch_directory_pulse(const struct watch_directory *watcher);
+struct pulse *watch_directory_pulse(struct watch_directory *watcher);
 
 #endif

@@ -13,6 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define WATCH_PULSE_MS 120000u /* the watchdog's patience with one look */
+
 /* A directory that has an inotify watch. */
 struct watch_dir {
 	int wd; /* -1: it could not have one, and is looked at by the clock */

@@ -15,9 +15,10 @@
 
 #include "base/problem.h"
 #include "supervisor/config.h"
+#include "supervisor/ledger_key.h"
 #include <stdbool.h>
 
-#define WATCH_PLACE_PRIVATE ".spoolguard"
+#define WATCH_PLACE_PRIVATE LEDGER_KEY_DIRECTORY
 #define WATCH_PLACE_PENDING WATCH_PLACE_PRIVATE "/pending"
 
 struct watch_place {

@@ -411,6 +411,7 @@ static void announce_all(struct watch_look *look)
 			break;
 		}
 		set_announced(look->watcher, entry);
+		pulse_beat(&look->watcher->pulse, WATCH_PULSE_MS);
 		any = true;
 		watch_take_events(look->watcher);
 	}

@@ -538,6 +538,18 @@ END_TEST
 
 /* --- volumes --- */
 
+/* At once; or later, if a test beside us has copied all mounts (unshare). */
+static void detach_image(void)
+{
+	char line[3 * PATH_MAX];
+
+	snprintf(line, sizeof(line),
+		"cd '%s' && for i in $(seq 100); do '%s' detach image 2>why && exit 0; "
+		"grep -q 'another namespace' why || exit 1; sleep 0.2; done; exit 1",
+		scratch_path(), command);
+	ck_assert_int_eq(system(line), 0);
+}
+
 START_TEST(a_volume_can_go_and_come_back)
 {
 	struct problem problem = {""};
@@ -554,7 +566,7 @@ START_TEST(a_volume_can_go_and_come_back)
 	/* D6 */
 	atomic_store(&volume_is_open, false);
 	watch_directory_let_go(watcher);
-	run_command("detach image");
+	detach_image();
 	ledger_drop_key(ledger, state.uuid);
 	pause_ms(200);
 	ck_assert_str_eq(reason("watch:w"), ""); /* its keeper says so */
@@ -581,7 +593,7 @@ START_TEST(a_directory_can_be_named_by_a_bind_of_it)
 	make_directory("fax");
 	make_directory("fax/recvq");
 	snprintf(at, sizeof(at), "%s/bound", scratch_path());
-	ck_assert_int_eq(mkdir(at, 0755), 0);
+	ck_assert(mkdir(at, 0755) == 0 || errno == EEXIST);
 	ck_assert_int_eq(mount(in_spool("fax"), at, NULL, MS_BIND, NULL), 0);
 	strcpy(config.volumes[0].binds[0].directory, "fax");
 	snprintf(config.volumes[0].binds[0].at, PATH_MAX, "%s", at);

@@ -205,13 +205,15 @@ static void warn(const struct arguments *arguments, const struct attach_spool_re
 
 /* --- through the service --- */
 
-/* The configuration says all of this. */
-static bool has_own_options(const struct arguments *arguments)
+/* The configuration says all of this; the same place, said again, does no harm. */
+static bool has_own_options(const struct arguments *arguments, struct json_object *volume)
 {
 	const struct attach_options *attach = &arguments->options.attach;
+	const char *mount = arguments->options.mount;
 
-	return arguments->options.mount || attach->read_only || attach->scheme || attach->verify ||
-	       attach->profile || attach->repair_token;
+	return (mount && strcmp(mount, service_client_text(volume, "configured_mount")) != 0) ||
+	       arguments->options.bind_count > 0 || attach->read_only || attach->scheme ||
+	       attach->verify || attach->profile || attach->repair_token;
 }
 
 /* The end of a pipe that a passphrase is read from: it is asked for here, and goes no other way. */
@@ -278,10 +280,11 @@ static int attach_kept(const struct arguments *arguments, struct service_client 
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (has_own_options(arguments))
+	if (has_own_options(arguments, volume))
 		return problem_set(problem, -EINVAL,
-			"%s is volume %s of the service, which attaches it as configured: give no "
-			"options but --passphrase-file, or --no-service",
+			"%s is volume %s of the service, which attaches it as configured: leave "
+			"out "
+			"what is not so there, or do it yourself with --no-service",
 			arguments->options.path, service_client_text(volume, "name"));
 	r = open_passphrase(arguments, volume, &fd, problem);
 	if (r < 0)

@@ -145,7 +145,7 @@ static struct json_object *key_to_json(const struct config_volume *volume)
 struct json_object *keeper_to_json(struct keeper *keeper)
 {
 	const struct config_volume *volume = keeper->options.volume;
-	struct json_object *object = json_object_new_object(), *status = NULL;
+	struct json_object *object = json_object_new_object(), *status = NULL, *warnings = NULL;
 	struct runtime_state runtime;
 	bool open;
 
@@ -157,9 +157,12 @@ struct json_object *keeper_to_json(struct keeper *keeper)
 	fields_add_string(object, "why", keeper->why);
 	fields_add_string(object, "uuid", open ? keeper->runtime.uuid : "");
 	fields_add_string(object, "mount", open ? keeper->runtime.mount : "");
+	fields_add_string(object, "configured_mount", volume->mount);
 	fields_add_u64(object, "restarts", keeper->restarts);
-	json_object_object_add(object, "warnings",
-		keeper->warnings ? json_object_get(keeper->warnings) : json_object_new_array());
+	/* A copy: objects of json-c are one thread's. */
+	if (keeper->warnings)
+		(void)json_object_deep_copy(keeper->warnings, &warnings, NULL);
+	json_object_object_add(object, "warnings", warnings ? warnings : json_object_new_array());
 	if (open)
 		runtime = keeper->runtime;
 	pthread_mutex_unlock(&keeper->lock);

@@ -75,7 +75,7 @@ uint64_t keeper_restarts(struct keeper *keeper);
 /* -ENOTCONN: not OPEN. */
 must_check int keeper_runtime(struct keeper *keeper, struct runtime_state *ret_state);
 /*
- * {"name","state","why","uuid","mount","medium","key":{"source","file","place","beside"},
+ * {"name","state","why","uuid","mount","configured_mount","medium","key":{"source","file","place","beside"},
  *  "restarts","warnings":[]}, and "volume" (attached/volume_status.h) if it is OPEN; gives.
  */
 struct json_object *keeper_to_json(struct keeper *keeper);

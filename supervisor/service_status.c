@@ -9,6 +9,7 @@
  *
  * Both sleep while nobody asks.
  */
+#include "base/build_id.h"
 #include "base/clock.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
@@ -218,6 +219,7 @@ static struct json_object *compose(struct service_status_board *board, bool fres
 	struct json_object *out = state_to_json(supervisor->state);
 	struct json_object *volumes = NULL, *waiting = NULL;
 	struct ledger_counts counts = {.retired_ever = 0};
+	char build[BUILD_ID_BYTES];
 	uint64_t age_ns;
 
 	pthread_mutex_lock(&board->lock);
@@ -240,7 +242,7 @@ static struct json_object *compose(struct service_status_board *board, bool fres
 	json_object_object_add(out, "waiting", waiting);
 	add_selftest(out, supervisor);
 	fields_add_string(out, "version", SPOOLGUARD_VERSION);
-	fields_add_string(out, "build", SPOOLGUARD_VERSION);
+	fields_add_string(out, "build", build_id(build));
 	if (!fresh)
 		fields_add_u64(out, "stale_seconds", age_ns / 1000000000u);
 	return out;

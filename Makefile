@@ -113,7 +113,8 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libsodium-dev libcryptset
 	libcups2-dev libinih-dev check
 DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2fsprogs fuse3 xfsprogs \
 	btrfs-progs f2fs-tools fdisk dmsetup fio jq util-linux mount python3 \
-	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common
+	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common \
+	systemd systemd-container apparmor groff-base mandoc logrotate lintian dpkg-dev debhelper dh-apparmor
 DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
 	cups cups-client cups-filters poppler-utils libpappl-dev
 DEPS_DEB   := dpkg-dev debhelper dh-apparmor

@@ -91,7 +91,7 @@ awk '/^#?\[/ {
 		print section "|" key "|" value
 	}' packaging/spoolguard.conf | sort >"$work/file"
 without() { # the values that an example has, or that are other than the default on purpose
-	sed -E 's/^(roles\|[a-z]+|volume NAME\|(medium|mount|bind)|watch NAME\|directory)\|.*/\1|/' "$1" | sort
+	sed -E 's/^(roles\|[a-z]+|cups\|restart_command|volume NAME\|(medium|mount|bind)|watch NAME\|directory)\|.*/\1|/' "$1" | sort
 }
 diff <(without "$work/keys") <(without "$work/file") >"$work/diff" ||
 	wrong "packaging/spoolguard.conf (>) and the program (<) differ: $(grep '^[<>]' "$work/diff")"

@@ -15,6 +15,12 @@ export SPOOLGUARD_RUNTIME_DIR=$work/run
 pids=()
 at_exit=() # functions that a script wants called before anything is taken down
 
+# Loop devices first: once its file is unmounted, a device does not tell any more whose it was.
+clear_devices() {
+	losetup -nO NAME,BACK-FILE | awk -v w="$work/" 'index($2, w) {print $1}' | while read -r l; do losetup -d "$l"; done
+	findmnt -rno TARGET | grep -F "$work/" | sort -r | while read -r at; do umount -l "$at"; done
+}
+
 cleanup() {
 	local code=$?
 	trap - EXIT INT TERM
@@ -22,8 +28,7 @@ cleanup() {
 	for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null; done
 	wait 2>/dev/null
 	"$sg" detach --all >/dev/null 2>&1
-	findmnt -rno TARGET | grep -F "$work" | sort -r | while read -r at; do umount -l "$at"; done
-	losetup -nO NAME,BACK-FILE | awk -v w="$work" 'index($2, w) {print $1}' | while read -r l; do losetup -d "$l"; done
+	clear_devices
 	chattr -R -i "$work" 2>/dev/null
 	rm -rf "$work"
 	exit $code

@@ -31,8 +31,7 @@ cut_power() {
 	wait "$service" 2>/dev/null
 	end_service_processes
 	for pid in $(pgrep -f "^$build/spoolguard-volume --path $image"); do kill -9 "$pid"; done
-	findmnt -rno TARGET | grep -F "$work/" | sort -r | while read -r at; do umount -l "$at"; done
-	losetup -nO NAME,BACK-FILE | awk -v w="$work/" 'index($2, w) {print $1}' | while read -r l; do losetup -d "$l"; done
+	clear_devices
 	rm -rf "$work/run"
 }
 

@@ -58,7 +58,7 @@ seen() {
 	local filter=".event == \"$1\""
 	[ -z "${2:-}" ] || filter="$filter and .object == \"$2\""
 	[ -z "${3:-}" ] || filter="$filter and (.detail // \"\" | test(\"$3\"))"
-	wait_until 30 has_event "$filter" || fail "no event $* in: $(events)"
+	wait_until 60 has_event "$filter" || fail "no event $* in: $(events)"
 }
 
 start_service() {

@@ -42,7 +42,8 @@ static int read_present(const struct key_arguments *arguments, struct secret **r
 
 static int run_add_or_change(const struct key_arguments *arguments, bool change)
 {
-	const struct keystore_kdf kdf = {arguments->kdf_memory_kib, arguments->kdf_ms};
+	const struct keystore_kdf kdf = {
+		.memory_kib = arguments->kdf_memory_kib, .iteration_ms = arguments->kdf_ms};
 	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
 	_cleanup_secret_ struct secret *present = NULL, *added = NULL, *volume_key = NULL;
 	struct problem problem = {""};

@@ -51,6 +51,7 @@ struct keystore;
 struct keystore_kdf {
 	uint32_t memory_kib;   /* Argon2id only; 0: default */
 	uint32_t iteration_ms; /* 0: default (2000); 1: the least that is possible, for tests */
+	uint32_t iterations;   /* Argon2id only: so many, whatever time they take; 0: by time */
 };
 #define KEYSTORE_PBKDF2_ITERATIONS_MIN 600000u
 
@@ -59,6 +60,7 @@ struct keystore_format_options {
 	const char *scheme;	    /* recorded in the token */
 	uint32_t kdf_memory_kib;    /* 0: default */
 	uint32_t kdf_iteration_ms;  /* 0: default (2000); tests use less */
+	uint32_t kdf_iterations;    /* as in struct keystore_kdf */
 	uint64_t data_offset_bytes; /* where the data segment begins: from layout_plan */
 	bool filled_before; /* the medium held something before encryption: recorded in the token */
 	struct secret **ret_volume_key; /* NULL: not wanted; else gives it, as keystore_unlock */

@@ -27,7 +27,11 @@
 static int make_header(struct keystore *keystore, const struct keystore_format_options *options,
 	const struct secret *volume_key, const struct secret *passphrase)
 {
-	const struct keystore_kdf kdf = {options->kdf_memory_kib, options->kdf_iteration_ms};
+	const struct keystore_kdf kdf = {
+		.memory_kib = options->kdf_memory_kib,
+		.iteration_ms = options->kdf_iteration_ms,
+		.iterations = options->kdf_iterations,
+	};
 	struct crypt_params_luks2 params = {.sector_size = BLOCK_BYTES};
 	int r;
 

@@ -58,9 +58,10 @@ int keystore_set_kdf(struct keystore *keystore, const struct keystore_kdf *kdf)
 		return set_pbkdf2(keystore, kdf);
 	if (kdf->memory_kib)
 		pbkdf.max_memory_kb = kdf->memory_kib;
-	if (kdf->iteration_ms == 1) {
+	if (kdf->iteration_ms == 1 || kdf->iterations > 0) {
 		pbkdf.flags = CRYPT_PBKDF_NO_BENCHMARK;
-		pbkdf.iterations = ARGON2_PASSES_LEAST;
+		pbkdf.iterations = kdf->iterations > ARGON2_PASSES_LEAST ? kdf->iterations
+									 : ARGON2_PASSES_LEAST;
 	} else {
 		pbkdf.time_ms = kdf->iteration_ms ? kdf->iteration_ms : ITERATION_MS_DEFAULT;
 	}

@@ -40,7 +40,7 @@ static char *encode(const struct volume_record *record)
 	fields_add_string(object, "profile", record->profile);
 	fields_add_u64(object, "max_bytes", record->max_bytes);
 	fields_add_u64(object, "kdf_memory_kib", record->kdf_memory_kib);
-	fields_add_u64(object, "kdf_iteration_ms", record->kdf_iteration_ms);
+	fields_add_u64(object, "kdf_iterations", record->kdf_iterations);
 	if (asprintf(&text, "%s\n",
 		    json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN)) < 0)
 		text = NULL;
@@ -72,7 +72,7 @@ static int decode(const char *text, struct volume_record *ret_record)
 		get_string(object, "profile", record.profile, sizeof(record.profile)) &&
 		message_get_u64(object, "max_bytes", &record.max_bytes) &&
 		message_get_u64(object, "kdf_memory_kib", &record.kdf_memory_kib) &&
-		message_get_u64(object, "kdf_iteration_ms", &record.kdf_iteration_ms);
+		message_get_u64(object, "kdf_iterations", &record.kdf_iterations);
 	json_object_put(object);
 	if (!whole)
 		return -EBADMSG;

@@ -26,9 +26,9 @@ struct volume_record {
 	char uuid[40]; /* of the volume that was made with a key of one boot; "": none */
 	char scheme[32];
 	char profile[16];
-	uint64_t max_bytes;	   /* the map has room to grow to this; 0: a default */
-	uint64_t kdf_memory_kib;   /* what a try at the passphrase cost; 0: a default */
-	uint64_t kdf_iteration_ms; /* ... in time */
+	uint64_t max_bytes;	 /* the map has room to grow to this; 0: a default */
+	uint64_t kdf_memory_kib; /* what a try at the passphrase cost (Argon2id); 0: a default */
+	uint64_t kdf_iterations; /* ... in passes over that memory */
 };
 
 /* -ENOENT; -EBADMSG: damaged, or of another volume. */

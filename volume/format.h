@@ -25,6 +25,7 @@ struct volume_format_options {
 	enum profile profile;
 	uint32_t kdf_memory_kib;	    /* 0: default */
 	uint32_t kdf_iteration_ms;	    /* 0: default */
+	uint32_t kdf_iterations;	    /* keystore.h */
 	struct secret **ret_volume_key;	    /* NULL: not wanted; else gives it */
 	const struct guard_report *checked; /* what was opened must be this; NULL: not asked */
 };

@@ -34,7 +34,7 @@ static void setup(void)
 		.profile = "hcd-cpp",
 		.max_bytes = 1ull << 40,
 		.kdf_memory_kib = 32768,
-		.kdf_iteration_ms = 2000,
+		.kdf_iterations = 7,
 	};
 	problem.text[0] = '\0';
 }
@@ -69,7 +69,7 @@ START_TEST(what_is_saved_is_loaded)
 	ck_assert_str_eq(loaded.profile, record.profile);
 	ck_assert_uint_eq(loaded.max_bytes, record.max_bytes);
 	ck_assert_uint_eq(loaded.kdf_memory_kib, record.kdf_memory_kib);
-	ck_assert_uint_eq(loaded.kdf_iteration_ms, record.kdf_iteration_ms);
+	ck_assert_uint_eq(loaded.kdf_iterations, record.kdf_iterations);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert_int_eq(volume_record_load(directory, "other", &loaded), -ENOENT);
@@ -83,10 +83,10 @@ START_TEST(what_is_damaged_is_no_record)
 {
 	static const char *const bad[] = {"", "{", "[]", "7", "null", "{}", "{\"medium\":\"/x\"}",
 		"{\"medium\":\"/x\",\"making\":1,\"uuid\":\"\",\"scheme\":\"\",\"profile\":\"\","
-		"\"max_bytes\":0,\"kdf_memory_kib\":0,\"kdf_iteration_ms\":0}",
+		"\"max_bytes\":0,\"kdf_memory_kib\":0,\"kdf_iterations\":0}",
 		"{\"medium\":\"/x\",\"making\":true,\"uuid\":\"\",\"profile\":\"\","
 		"\"scheme\":\"12345678901234567890123456789012\","
-		"\"max_bytes\":0,\"kdf_memory_kib\":0,\"kdf_iteration_ms\":0}"};
+		"\"max_bytes\":0,\"kdf_memory_kib\":0,\"kdf_iterations\":0}"};
 	static char large[100000];
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

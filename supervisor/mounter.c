@@ -217,6 +217,7 @@ static void run_opener(struct mounter *mounter, struct server_call *call, opener
 		return;
 	reap();
 	request.key = find_key(mounter, request.volume->name);
+	(void)message_get_bool(server_call_parameters(call), "force", &request.by_force);
 	if (fd >= 0)
 		r = unlock_read_fd(fd, UNLOCK_FD_MS, &passphrase, &problem);
 	request.passphrase = passphrase;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void open_volume_key_done(struct open_volume_key *key)
 {
@@ -32,6 +33,18 @@ static size_t list_binds(
 
 enum found { FOUND_NOTHING, FOUND_WHOLE, FOUND_HALF, FOUND_DEAD };
 
+/* Its file system is mounted where it should be, if it should: a detach that was interrupted has
+ * unmounted it, and all else is there. */
+static bool is_mounted(struct runtime_state *state)
+{
+	struct stat device, mount;
+
+	attach_find_device(state);
+	return !state->mount[0] ||
+	       (stat(state->device, &device) == 0 && stat(state->mount, &mount) == 0 &&
+		       device.st_rdev == mount.st_dev);
+}
+
 /* Under the volume's lock; whoever else works on it has come to his end by then. */
 static int look(struct runtime_state *state, enum found *ret_found)
 {
@@ -47,7 +60,7 @@ static int look(struct runtime_state *state, enum found *ret_found)
 		return r;
 	*ret_found = FOUND_DEAD;
 	if (client_connect(state->uuid, &client) >= 0)
-		*ret_found = state->ready ? FOUND_WHOLE : FOUND_HALF;
+		*ret_found = state->ready && is_mounted(state) ? FOUND_WHOLE : FOUND_HALF;
 	client_free(client);
 	return 0;
 }

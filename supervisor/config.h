@@ -96,6 +96,7 @@ struct config {
 	char cups_spool[PATH_MAX], cups_temp[PATH_MAX], cups_cache[PATH_MAX], cups_wake[PATH_MAX];
 	uint64_t cups_poll_ms, cups_orphan_s;
 	bool cups_keep_history; /* files are retired, the job stays in lpstat -W completed */
+	bool cups_state_reason; /* printers show what is owed (policy.h) */
 	char cups_restart[512]; /* for a shell; "": none */
 	/* [wipe] */
 	struct schedule wipe;

@@ -467,6 +467,10 @@ static const struct config_rule rules[] = {
 		 "yes: only the files are retired, and the job stays in CUPS with its title and "
 		 "user."},
 		set_flag, IN(struct config, cups_keep_history)},
+	{{CUPS, "state_reason", "yes",
+		 "Whether printers show a state reason (IPP) while claims are stopped or jobs wait "
+		 "to be overwritten."},
+		set_flag, IN(struct config, cups_state_reason)},
 	{{CUPS, "restart_command", "",
 		 "A shell command that makes CUPS open its files anew, after a wipe has made them "
 		 "anew; empty: CUPS is sent a SIGHUP, if it is seen who it is."},

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOON_MS	 1000  /* a hold that is not complete, an order that failed */
-#define ROUND_MS 10000 /* a hold that stands: a person may have started a queue */
-#define CALM_MS	 5000  /* nothing is held: how fresh the figures are that limits see */
+#define SOON_MS	  1000	/* a hold that is not complete, an order that failed */
+#define ROUND_MS  10000 /* a hold that stands: a person may have started a queue */
+#define CALM_MS	  5000	/* nothing is held: how fresh the figures are that limits see */
+#define TELL_MS	  60000 /* a keyword that stands: a queue may have been added */
+#define PENDING_S 60	/* what is owed for less is the way of all jobs */
 
 #define LEDGER_HIGH (LEDGER_OPEN_MAX - LEDGER_OPEN_MAX / 20)
 #define LEDGER_LOW  (LEDGER_OPEN_MAX - LEDGER_OPEN_MAX / 10)
@@ -42,6 +44,7 @@ struct policy {
 	uint64_t next_ns; /* ... and is looked at again then */
 	const char *told; /* the keyword that the queues have; told_known: it is known */
 	bool told_known;
+	uint64_t tell_ns; /* ... and it is told again then */
 };
 
 /* --- what is due --- */
@@ -109,12 +112,17 @@ static bool find_reason(
 	return true;
 }
 
+/* Each change makes cupsd write its printers.conf: so nothing that comes and goes with each job. */
 static const char *find_keyword(const struct policy *policy, const struct figures *figures)
 {
+	if (!policy->options.config->cups_state_reason)
+		return NULL;
 	if (!figures->may_claim)
 		return "com.spoolguard-claims-stopped-error";
 	if (policy->over_debt || policy->over_age || policy->over_ledger)
 		return "com.spoolguard-debt-warning";
+	if (figures->oldest_open_s >= PENDING_S || figures->oldest_owed_s >= PENDING_S)
+		return "com.spoolguard-overwrite-pending-report";
 	return NULL;
 }
 
@@ -149,9 +157,11 @@ static bool act(struct policy *policy, bool hold, const char *reason)
 
 static void tell(struct policy *policy, const char *keyword)
 {
+	uint64_t now = clock_monotonic_ns();
 	struct problem unsaid;
 
-	if (!policy->has_intake || (policy->told_known && policy->told == keyword))
+	if (!policy->has_intake || (policy->told_known && policy->told == keyword &&
+					   (!keyword || now < policy->tell_ns)))
 		return;
 	if (policy->intake.tell(policy->intake.context, keyword, &unsaid) < 0) {
 		policy->told_known = false; /* with the next round */
@@ -159,6 +169,7 @@ static void tell(struct policy *policy, const char *keyword)
 	}
 	policy->told = keyword;
 	policy->told_known = true;
+	policy->tell_ns = now + TELL_MS * UINT64_C(1000000);
 }
 
 static void announce(struct policy *policy, bool holding, const char *reason)

@@ -16,6 +16,10 @@
  * is due, and taken back if not.  While the first self-tests run nothing is changed. Q4  Queues
  * that somebody else stopped are left alone.
  *
+ *   Q5  Displays are told by a printer-state-reason (CUPS_REASON_PREFIX, [cups] state_reason):
+ *       claims-stopped-error; debt-warning: over a limit; overwrite-pending-report: something has
+ *       been owed for a minute.  Sent when it changes, and again each minute while it stands.
+ *
  * Where no volume lies where CUPS has its spool, CUPS is none of our business and nothing is asked
  * of it (intake NULL).
  *

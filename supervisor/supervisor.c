@@ -196,6 +196,7 @@ static void take(struct config *now, const struct config *next)
 	now->retention_limit_s = next->retention_limit_s;
 	now->job_abandoned_s = next->job_abandoned_s;
 	now->selftest = next->selftest;
+	now->cups_state_reason = next->cups_state_reason;
 	now->wipe = next->wipe;
 	now->wipe_full = next->wipe_full;
 	now->confirmation_timeout_s = next->confirmation_timeout_s;

@@ -173,6 +173,7 @@ static const char everything[] = "# a comment\n"
 				 "poll = 500ms\n"
 				 "orphan = 1h\n"
 				 "keep_history = yes\n"
+				 "state_reason = no\n"
 				 "restart_command = service cups restart\n"
 				 "[wipe]\n"
 				 "schedule = monthly 28 00:00\n"
@@ -227,7 +228,7 @@ START_TEST(every_key_is_what_the_file_says)
 	ck_assert_str_eq(config.groups[CONFIG_ADMINISTRATOR][1], "wheel");
 	ck_assert_uint_eq(config.group_counts[CONFIG_AUDITOR], 0);
 
-	ck_assert(!config.cups && config.cups_keep_history);
+	ck_assert(!config.cups && config.cups_keep_history && !config.cups_state_reason);
 	ck_assert_str_eq(config.cups_restart, "service cups restart");
 	ck_assert_str_eq(config.cups_server, "printhost:631");
 	ck_assert_str_eq(config.cups_spool, "/s/cups");

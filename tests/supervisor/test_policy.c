@@ -96,6 +96,7 @@ static void setup(void)
 	memset(&queue, 0, sizeof(queue));
 	memset(&config, 0, sizeof(config));
 	config.on_failure = CONFIG_HOLD;
+	config.cups_state_reason = true;
 	figures = (struct figures){.state = STATE_READY, .may_claim = true, .has_ledger = true};
 	ck_assert_int_eq(state_new(nothing, NULL, &state), 0);
 	state_set_testing(state, false);
@@ -198,6 +199,42 @@ START_TEST(the_age_of_a_job_holds_too)
 	config.debt_limit_age_s = 0;
 	figures.oldest_open_s = UINT64_MAX;
 	lets_go();
+}
+END_TEST
+
+START_TEST(what_is_owed_for_a_minute_is_shown_on_displays)
+{
+	figures.oldest_open_s = 59;
+	figures.oldest_owed_s = 59;
+	lets_go();
+	ck_assert_ptr_null(queue.keyword);
+	figures.oldest_owed_s = 60;
+	lets_go();
+	ck_assert_str_eq(queue.keyword, "com.spoolguard-overwrite-pending-report");
+	figures.oldest_open_s = 60;
+	figures.oldest_owed_s = 0;
+	for (int i = 0; i < 10; i++)
+		lets_go();
+	ck_assert_str_eq(queue.keyword, "com.spoolguard-overwrite-pending-report");
+	ck_assert_int_eq(queue.tells, 2);
+	figures.oldest_open_s = 0;
+	lets_go();
+	ck_assert_ptr_null(queue.keyword);
+	ck_assert_int_eq(queue.tells, 3);
+}
+END_TEST
+
+START_TEST(displays_are_told_nothing_if_the_configuration_says_so)
+{
+	figures.oldest_owed_s = 1000;
+	lets_go();
+	ck_assert_ptr_nonnull(queue.keyword);
+	config.cups_state_reason = false; /* by a reload */
+	lets_go();
+	ck_assert_ptr_null(queue.keyword);
+	figures.may_claim = false;
+	holds("self-test");
+	ck_assert_ptr_null(queue.keyword);
 }
 END_TEST
 
@@ -374,6 +411,8 @@ int main(void)
 	tcase_add_test(tcase, jobs_go_on_without_receipts_if_the_configuration_wants_it);
 	tcase_add_test(tcase, a_debt_over_its_limit_holds_until_it_is_well_below);
 	tcase_add_test(tcase, the_age_of_a_job_holds_too);
+	tcase_add_test(tcase, what_is_owed_for_a_minute_is_shown_on_displays);
+	tcase_add_test(tcase, displays_are_told_nothing_if_the_configuration_says_so);
 	tcase_add_test(tcase, a_full_ledger_holds_and_no_job_is_refused);
 	tcase_add_test(tcase, the_largest_limits_do_not_wrap);
 	tcase_add_test(tcase, what_a_crash_left_held_is_kept_if_it_is_due);

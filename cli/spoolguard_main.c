@@ -12,6 +12,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_detach,
 	&cli_verb_job,
 	&cli_verb_sweep,
+	&cli_verb_wipe_spool,
 	&cli_verb_status,
 	&cli_verb_events,
 	&cli_verb_overwrite,

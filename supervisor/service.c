@@ -22,6 +22,7 @@ static const struct service_method methods[] = {
 	{"JobHold", SERVICE_SHORT, service_job_hold},
 	{"JobRelease", SERVICE_SHORT, service_job_release},
 	{"Sweep", SERVICE_LONG, service_sweep},
+	{"WipeSpool", SERVICE_LONG, service_wipe_spool},
 	{"SelfTest", SERVICE_LONG, service_selftest},
 	{"Attach", SERVICE_LONG, service_attach},
 	{"Detach", SERVICE_LONG, service_detach},

@@ -7,6 +7,7 @@
  *   service_files.c    may this caller hand over that file? (Y3)
  *   service_status.c   GetStatus, Monitor
  *   service_volumes.c  Sweep, Attach, Detach
+ *   service_wipe.c     WipeSpool
  *   service_admin.c    SelfTest, Events, Reload
  *
  * A new method is a line in the table of service.c, a row in roles.h, and its text in
@@ -16,6 +17,7 @@
 #define SPOOLGUARD_SUPERVISOR_SERVICE_IMPL_H
 
 #include "base/problem.h"
+#include "base/progress.h"
 #include "ipc/fields.h"
 #include "ipc/server.h"
 #include <stdio.h>
@@ -137,6 +139,12 @@ must_check int service_files_check(struct service *service, uid_t uid, struct js
 
 /* By name or medium; NULL, and the call was answered. */
 struct keeper *service_find_volume(struct service_call *call, const char *name);
+/*
+ * Progress of work that lasts, if the caller wants to know, a few times a second at most.
+ * *told_ns: when it was told last; 0 at first.  True: there is nobody to be told.
+ */
+bool service_tell_progress(
+	struct service_call *call, uint64_t *told_ns, const struct progress *progress);
 
 /* --- jobs --- */
 
@@ -168,6 +176,7 @@ struct json_object *service_board_get(struct service_status_board *board);
 /* --- the others --- */
 
 void service_sweep(struct service_call *call);
+void service_wipe_spool(struct service_call *call);
 void service_attach(struct service_call *call);
 void service_detach(struct service_call *call);
 void service_selftest(struct service_call *call);

@@ -38,6 +38,26 @@ static void reply_volume(struct service_call *call, struct keeper *keeper)
 	service_reply(call, out);
 }
 
+bool service_tell_progress(
+	struct service_call *call, uint64_t *told_ns, const struct progress *progress)
+{
+	uint64_t now = clock_monotonic_ns();
+	struct json_object *out, *object;
+
+	if (server_call_is_gone(call->call))
+		return true;
+	if (now - *told_ns < PROGRESS_NS || !server_call_wants_more(call->call))
+		return false;
+	*told_ns = now;
+	out = json_object_new_object();
+	object = json_object_new_object();
+	fields_add_string(object, "what", progress->what);
+	fields_add_u64(object, "done_bytes", progress->done_bytes);
+	fields_add_u64(object, "total_bytes", progress->total_bytes);
+	json_object_object_add(out, "progress", object);
+	return server_reply(call->call, out, true) < 0;
+}
+
 /* --- Sweep --- */
 
 struct sweeping {
@@ -49,22 +69,9 @@ struct sweeping {
 static bool tell(void *context, const struct progress *progress)
 {
 	struct sweeping *sweeping = context;
-	struct service_call *call = sweeping->call;
-	uint64_t now = clock_monotonic_ns();
-	struct json_object *out, *object;
 
-	if (atomic_load(&call->service->stops) || server_call_is_gone(call->call))
-		return true;
-	if (now - sweeping->told_ns < PROGRESS_NS || !server_call_wants_more(call->call))
-		return false;
-	sweeping->told_ns = now;
-	out = json_object_new_object();
-	object = json_object_new_object();
-	fields_add_string(object, "what", progress->what);
-	fields_add_u64(object, "done_bytes", progress->done_bytes);
-	fields_add_u64(object, "total_bytes", progress->total_bytes);
-	json_object_object_add(out, "progress", object);
-	return server_reply(call->call, out, true) < 0;
+	return atomic_load(&sweeping->call->service->stops) ||
+	       service_tell_progress(sweeping->call, &sweeping->told_ns, progress);
 }
 
 static void sweep(struct service_call *call, struct keeper *keeper)

@@ -66,6 +66,7 @@ struct supervisor_impl {
 	struct cups_source *cups; /* NULL: this configuration follows none */
 	struct watch_directory *watcher;
 	struct service *service;
+	struct wiper *wiper;
 };
 
 /* The main loop looks again. */

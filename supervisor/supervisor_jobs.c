@@ -11,6 +11,7 @@
 #include "supervisor/service.h"
 #include "supervisor/supervisor_impl.h"
 #include "supervisor/watch_directory.h"
+#include "supervisor/wiper.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,8 @@ int supervisor_make_jobs(struct supervisor *supervisor, struct problem *reterr_p
 		if (r >= 0)
 			r = make_retirer(supervisor);
 	}
+	if (r >= 0)
+		r = wiper_new(supervisor, &supervisor->impl->wiper);
 	return r < 0 ? r : listen_for_callers(supervisor, reterr_problem);
 }
 
@@ -157,11 +160,13 @@ int supervisor_start_jobs(struct supervisor *supervisor)
 		r = cups_source_start(supervisor->impl->cups, supervisor->retirer);
 	if (r >= 0 && supervisor->impl->watcher)
 		r = watch_directory_start(supervisor->impl->watcher, supervisor->retirer);
-	return r;
+	return r < 0 ? r : wiper_start(supervisor->impl->wiper);
 }
 
 void supervisor_stop_jobs(struct supervisor *supervisor)
 {
+	if (supervisor->impl->wiper)
+		wiper_stop(supervisor->impl->wiper);
 	if (supervisor->impl->service)
 		service_stop(supervisor->impl->service);
 	if (supervisor->impl->cups)
@@ -172,6 +177,8 @@ void supervisor_stop_jobs(struct supervisor *supervisor)
 
 void supervisor_free_jobs(struct supervisor *supervisor)
 {
+	wiper_free(supervisor->impl->wiper);
+	supervisor->impl->wiper = NULL;
 	service_free(supervisor->impl->service);
 	supervisor->impl->service = NULL;
 	retirer_free(supervisor->retirer);
@@ -196,6 +203,7 @@ int supervisor_open_jobs(struct supervisor *supervisor, const struct runtime_sta
 		cups_source_wake(supervisor->impl->cups);
 	if (r >= 0)
 		watch_directory_wake(supervisor->impl->watcher);
+	wiper_wake(supervisor->impl->wiper);
 	return r;
 }
 

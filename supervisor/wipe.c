@@ -111,6 +111,8 @@ static struct wipe *wipe_new(struct supervisor *supervisor, const char *volume,
 	wipe->has_cups = has_spool_of_cups(wipe->config, wipe->volume);
 	wipe->passphrase_fd = -1;
 	wipe->sink = sink;
+	/* Ours: a reload may change it meanwhile. */
+	snprintf(wipe->queue, sizeof(wipe->queue), "%s", wipe->config->confirmation_queue);
 	return wipe;
 }
 
@@ -449,7 +451,8 @@ static int check_key(const struct wipe *wipe, struct problem *reterr_problem)
 	if (volume->unlock == CONFIG_UNLOCK_ASK)
 		return problem_set(reterr_problem, -ENOKEY,
 			"volume %s is opened by an administrator alone (unlock = ask), and a full "
-			"wipe opens it anew: give its passphrase (--passphrase-file)",
+			"wipe opens it anew: an administrator gives its passphrase "
+			"(--passphrase-file)",
 			volume->name);
 	if (volume->unlock == CONFIG_UNLOCK_KEY_FILE && access(volume->key_file, R_OK) < 0)
 		return problem_set(reterr_problem, -ENOKEY,
@@ -470,18 +473,33 @@ static int check_confirmed(const struct wipe_request *request, struct problem *r
 		request->volume);
 }
 
-static int check_alone(const struct wipe *wipe, struct problem *reterr_problem)
+/* An interrupted full wipe that lacks its passphrase, and here it comes. */
+static bool takes_over(const struct wipe *wipe, const struct wipe_record *record)
 {
-	struct wipe_record record;
-	int r = wipe_record_load(wipe->config->state_directory, &record);
+	return wipe->passphrase_fd >= 0 && wipe->record.full && record->full &&
+	       record->step <= WIPE_ERASE && strcmp(record->volume, wipe->record.volume) == 0;
+}
 
+/* ret_taken: the record is that of an earlier one, to be finished. */
+static int check_alone(struct wipe *wipe, bool *ret_taken, struct problem *reterr_problem)
+{
+	_cleanup_free_ struct wipe_record *record = calloc(1, sizeof(*record));
+	int r = record ? wipe_record_load(wipe->config->state_directory, record) : -ENOMEM;
+
+	if (r == -ENOMEM)
+		return r;
 	if (r < 0) /* one that cannot be read is replaced by ours */
 		return 0;
+	*ret_taken = takes_over(wipe, record);
+	if (*ret_taken) {
+		wipe->record = *record;
+		return 0;
+	}
 	r = problem_set(reterr_problem, -EBUSY,
 		"a wipe of volume %s is under way, or was interrupted and goes on when the volume "
 		"is open",
-		record.volume);
-	wipe_record_done(&record);
+		record->volume);
+	wipe_record_done(record);
 	return r;
 }
 
@@ -539,16 +557,40 @@ static void take_request(struct wipe *wipe, const struct wipe_request *request)
 	wipe->passphrase_fd = request->passphrase_fd;
 }
 
-static int run(struct wipe *wipe, bool dry_run, struct problem *reterr_problem)
+/* With the record of one that was interrupted. */
+static int go_again(struct wipe *wipe, struct problem *reterr_problem)
 {
 	int r;
 
-	r = dry_run ? 0 : check_alone(wipe, reterr_problem);
+	r = check_state(wipe, reterr_problem);
+	if (r >= 0)
+		r = wipe_look(wipe, reterr_problem);
+	if (r < 0)
+		return r;
+	wipe->record.resumed++;
+	wipe_record_add_note(&wipe->record,
+		"it was interrupted: the numbers are those of steps that "
+		"came to their end, and of what was done since");
+	wipe->sheet_owed = wipe->queue[0] != '\0';
+	note(wipe, "wipe-resumed", "done", wipe_record_step_text(wipe->record.step));
+	return go_on(wipe, reterr_problem);
+}
+
+static int run(struct wipe *wipe, bool dry_run, struct problem *reterr_problem)
+{
+	bool taken = false;
+	int r;
+
+	r = dry_run ? 0 : check_alone(wipe, &taken, reterr_problem);
+	if (r >= 0 && taken)
+		return go_again(wipe, reterr_problem);
 	if (r >= 0)
 		r = prepare(wipe, reterr_problem);
-	if (r < 0 || dry_run)
+	if (r < 0)
 		return r;
-	snprintf(wipe->record.uuid, sizeof(wipe->record.uuid), "%s", wipe->runtime.uuid);
+	strcpy(wipe->record.uuid, wipe->runtime.uuid);
+	if (dry_run)
+		return 0;
 	r = begin(wipe, reterr_problem);
 	return r < 0 ? r : go_on(wipe, reterr_problem);
 }
@@ -576,8 +618,6 @@ int wipe_run(struct supervisor *supervisor, const struct wipe_request *request,
 		atomic_flag_clear(&under_way);
 	if (r < 0)
 		return r;
-	if (request->dry_run)
-		snprintf(wipe->record.uuid, sizeof(wipe->record.uuid), "%s", wipe->runtime.uuid);
 	*ret_report = wipe_report(wipe, request->dry_run);
 	return 0;
 }
@@ -594,6 +634,21 @@ bool wipe_is_pending(struct supervisor *supervisor, char *ret_volume)
 	if (ret_volume)
 		strcpy(ret_volume, r < 0 ? "" : record.volume);
 	return r >= 0 || r == -EBADMSG;
+}
+
+void wipe_stand_still(struct supervisor *supervisor)
+{
+	const struct config *config = supervisor->config;
+	char volume[CONFIG_NAME_BYTES];
+	bool has_cups = false;
+
+	if (!wipe_is_pending(supervisor, volume) || volume[0] == '\0')
+		return;
+	for (size_t i = 0; i < config->volume_count; i++)
+		has_cups = has_cups || (strcmp(config->volumes[i].name, volume) == 0 &&
+					       has_spool_of_cups(config, &config->volumes[i]));
+	state_set_wiping(supervisor->state, true);
+	wipe_intake_stand_still(supervisor, has_cups);
 }
 
 static int resume(struct supervisor *supervisor, const struct progress_sink *progress,
@@ -619,18 +674,7 @@ static int resume(struct supervisor *supervisor, const struct progress_sink *pro
 	free(record);
 	if (r < 0)
 		return r;
-	r = check_state(wipe, problem);
-	if (r >= 0)
-		r = wipe_look(wipe, problem);
-	if (r < 0)
-		return r;
-	wipe->record.resumed++;
-	wipe_record_add_note(&wipe->record,
-		"it was interrupted: the numbers are those of steps that "
-		"came to their end, and of what was done since");
-	wipe->sheet_owed = wipe->config->confirmation_queue[0] != '\0';
-	note(wipe, "wipe-resumed", "done", wipe_record_step_text(wipe->record.step));
-	return go_on(wipe, problem);
+	return go_again(wipe, problem);
 }
 
 int wipe_resume(struct supervisor *supervisor, const struct progress_sink *progress,

@@ -73,6 +73,10 @@ must_check int wipe_run(struct supervisor *supervisor, const struct wipe_request
 /* Has one begun, and not ended?  ret_volume ("": its record cannot be read) may be NULL. */
 bool wipe_is_pending(struct supervisor *supervisor, char *ret_volume);
 
+/* At the start of the service, before a volume is opened: if one is pending, nothing is retired or
+ * printed until it has come to its end. */
+void wipe_stand_still(struct supervisor *supervisor);
+
 /* Goes on with it.  -ENOENT: there is none; -ENOTCONN: its volume is not open yet; else as
  * wipe_run(). */
 must_check int wipe_resume(struct supervisor *supervisor, const struct progress_sink *progress,

@@ -46,8 +46,9 @@ struct wipe {
 	char scheme[32], verify[16], medium[MEDIUM_TEXT_BYTES];
 	uint64_t erased_before; /* blocks that the volume's process had erased when we began */
 	uint64_t process;	/* ... that one */
-	char sheet_state[16];	/* "": none was asked for */
-	bool sheet_owed;	/* its queue is there */
+	char queue[CUPS_QUEUE_BYTES]; /* for the sheet; "": none */
+	char sheet_state[16];	      /* "": none was asked for */
+	bool sheet_owed;	      /* its queue is there */
 };
 
 /* The service stops: what is under way is left as it is recorded, and goes on at the next start. */

@@ -80,7 +80,7 @@ void wipe_intake_close(struct wipe *wipe)
 /* A sheet that cannot be printed is told before anything is touched. */
 static int check_queue(struct wipe *wipe, struct problem *reterr_problem)
 {
-	const char *queue = wipe->config->confirmation_queue;
+	const char *queue = wipe->queue;
 	struct problem problem = {""};
 	int r;
 

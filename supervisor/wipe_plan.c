@@ -149,10 +149,10 @@ static void add_sheet(const struct wipe *wipe, struct json_object *report)
 {
 	struct json_object *sheet;
 
-	if (!wipe->config->confirmation_queue[0])
+	if (!wipe->queue[0])
 		return;
 	sheet = json_object_new_object();
-	fields_add_string(sheet, "queue", wipe->config->confirmation_queue);
+	fields_add_string(sheet, "queue", wipe->queue);
 	fields_add_u64(sheet, "job", (uint64_t)wipe->record.sheet_job);
 	fields_add_string(sheet, "state",
 		wipe->sheet_state[0] ? wipe->sheet_state

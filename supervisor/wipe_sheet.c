@@ -147,7 +147,7 @@ static void conclude(struct wipe *wipe, const char *state)
 	snprintf(wipe->sheet_state, sizeof(wipe->sheet_state), "%s", state);
 	events_note(wipe->supervisor->events, "wipe-sheet", wipe->volume->name,
 		strcmp(state, "successful") == 0 ? "done" : "failed", "job %d on %s: %s",
-		wipe->record.sheet_job, wipe->config->confirmation_queue, state);
+		wipe->record.sheet_job, wipe->queue, state);
 }
 
 static const char *state_of(enum cups_job_state state)
@@ -227,8 +227,8 @@ static int print(struct wipe *wipe, struct problem *reterr_problem)
 	int r = -ENOMEM;
 
 	if (text)
-		r = cups_server_print(wipe->cups, wipe->config->confirmation_queue, TITLE,
-			"text/plain", text, strlen(text), &wipe->record.sheet_job, reterr_problem);
+		r = cups_server_print(wipe->cups, wipe->queue, TITLE, "text/plain", text,
+			strlen(text), &wipe->record.sheet_job, reterr_problem);
 	free(text);
 	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/wipe_walk.h"
 #include "base/io.h"
+#include "supervisor/ledger_key.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,9 +50,10 @@ static bool is_retained(const struct walk *walk, const char *path)
 	return false;
 }
 
-static bool is_ours(const struct walk *walk, const char *path)
+static bool is_ledger_key(const struct walk *walk, const char *name)
 {
-	return walk->options->retain_of && strcmp(path, WIPE_OWN_DIRECTORY) == 0;
+	return walk->options->retain_of && strcmp(walk->path, LEDGER_KEY_DIRECTORY) == 0 &&
+	       strcmp(name, LEDGER_KEY_FILE) == 0;
 }
 
 static int check_retained(struct walk *walk, int root_fd, struct problem *reterr_problem)
@@ -114,7 +116,7 @@ static int visit_directory(struct walk *walk, int parent_fd, const char *name, i
 		push(walk, name);
 	if (walk->depth == 1)
 		snprintf(walk->top, sizeof(walk->top), "%s", name);
-	if (walk->is_cut || (!is_retained(walk, walk->path) && !is_ours(walk, walk->path)))
+	if (walk->is_cut || !is_retained(walk, walk->path))
 		r = enter(walk, parent_fd, name, inode);
 	walk->path[used] = '\0';
 	walk->is_cut = was_cut;
@@ -144,6 +146,8 @@ static int visit(struct walk *walk, int fd, ino_t directory_inode, const char *n
 		walk->report.covered++;
 		return 0;
 	}
+	if (!walk->is_cut && is_ledger_key(walk, name))
+		return 0;
 	return walk->options->entry(walk->options->context, &entry);
 }
 

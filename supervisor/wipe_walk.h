@@ -4,8 +4,8 @@
  *
  *   L1  No symbolic link is followed and no other mount entered (openat2); a directory under which
  *       something else is mounted is counted, because what lies beneath it is not seen.
- *   L2  Retained directories and spoolguard's own (.spoolguard, with the ledger's key) are not
- *       entered.
+ *   L2  Retained directories are not entered, and the ledger's key (.spoolguard/ledger.key) is not
+ *       seen.  What else lies in .spoolguard (names of ours for files that are watched) is.
  *   L3  Memory is bounded: at most WIPE_DEPTH_MAX directories are open; deeper ones are counted.
  *   L4  Nothing is changed, not even the time of the last access.
  *
@@ -19,8 +19,7 @@
 #include "supervisor/config.h"
 #include <sys/stat.h>
 
-#define WIPE_DEPTH_MAX	   64
-#define WIPE_OWN_DIRECTORY ".spoolguard"
+#define WIPE_DEPTH_MAX 64
 
 /* What is no directory. */
 struct wipe_entry {

@@ -21,6 +21,7 @@ static const struct {
 	{"JobHold", "{\"id\":\"1\",\"reason\":\"asked for\"}"},
 	{"JobRelease", "{\"id\":\"1\"}"},
 	{"Sweep", "{\"volume\":\"spool\"}"},
+	{"WipeSpool", "{\"volume\":\"spool\",\"mode\":\"full\"}"},
 	{"SelfTest", "{}"},
 	{"Detach", "{\"volume\":\"spool\"}"},
 	{"Attach", "{\"volume\":\"spool\"}"},
@@ -59,7 +60,7 @@ START_TEST(each_method_is_for_its_roles_and_each_refusal_is_an_event)
 	}
 	refused = count_events("refused");
 	/* All of them, but those beyond ten of one uid in a minute. */
-	ck_assert_uint_eq(refused, 8 + 7 + 10 + 0 + 9 + 10);
+	ck_assert_uint_eq(refused, 9 + 7 + 10 + 0 + 10 + 10);
 	for (int role = 0; role <= CONFIG_ROLES; role++)
 		channel_free(channels[role]);
 	channel_free(root);
@@ -270,6 +271,60 @@ START_TEST(a_sweep_tells_how_far_it_is)
 	ck_assert_uint_eq(took, 5);
 	message_done(&answer);
 	ck_assert_uint_eq(count_events("sweep"), 1);
+	channel_free(channel);
+}
+END_TEST
+
+START_TEST(a_wipe_is_asked_for_by_name_and_goes_on_without_its_caller)
+{
+	struct channel *channel = dial_as(ALICE, CONFIG_OPERATOR), *gone;
+	struct message answer;
+	char *text;
+
+	assert_refused(
+		call(channel, "WipeSpool", parse("{\"volume\":\"spool\",\"mode\":\"full\"}")),
+		"confirm with");
+	ck_assert(wiped.full && !wiped.dry_run && wiped.passphrase_fd == -1);
+	assert_error(call(channel, "WipeSpool", parse("{\"volume\":\"spool\",\"mode\":\"all\"}")),
+		"org.varlink.service.InvalidParameter", NULL);
+	assert_error(call(channel, "WipeSpool", parse("{\"volume\":\"nosuch\",\"mode\":\"full\"}")),
+		PREFIX "NotFound", "no volume");
+	assert_done(call(channel, "WipeSpool",
+		parse("{\"volume\":\"%s\",\"mode\":\"standard\",\"dry_run\":true}",
+			config.volumes[0].medium)));
+	ck_assert(!wiped.full && wiped.dry_run);
+	ck_assert_str_eq(wiped_as, "operator 12001 spool");
+
+	atomic_store(&long_work_waits, true);
+	atomic_store(&progress_seen, 0);
+	ck_assert_int_eq(
+		channel_call_more(channel, PREFIX "WipeSpool",
+			parse("{\"volume\":\"spool\",\"mode\":\"full\",\"confirm\":\"spool\"}"), -1,
+			hear_progress, NULL, &answer),
+		0);
+	ck_assert_uint_ge(atomic_load(&progress_seen), 2);
+	ck_assert_str_eq(json_object_get_string(json_object_object_get(
+				 json_object_object_get(answer.parameters, "result"), "result")),
+		"successful");
+	message_done(&answer);
+
+	gone = dial_as(ALICE, CONFIG_OPERATOR);
+	atomic_store(&long_work_waits, true);
+	ck_assert_int_eq(
+		message_encode_call(PREFIX "WipeSpool",
+			parse("{\"volume\":\"spool\",\"mode\":\"full\",\"confirm\":\"spool\"}"),
+			&text),
+		0);
+	ck_assert_int_eq(channel_send(gone, text), 0);
+	free(text);
+	usleep(50000);
+	channel_free(gone);
+	usleep(50000);
+	ck_assert_uint_eq(atomic_load(&wipes_done), 2);
+	atomic_store(&long_work_waits, false);
+	for (int i = 0; i < 2000 && atomic_load(&wipes_done) < 3; i++)
+		usleep(1000);
+	ck_assert_uint_eq(atomic_load(&wipes_done), 3);
 	channel_free(channel);
 }
 END_TEST
@@ -572,6 +627,7 @@ int main(void)
 		whoever_monitors_is_told_at_once_and_when_something_changes,
 		a_sweep_tells_how_far_it_is,
 		a_sweep_ends_with_whoever_asked_for_it,
+		a_wipe_is_asked_for_by_name_and_goes_on_without_its_caller,
 		long_work_keeps_nobody_else_waiting_and_its_queue_has_an_end,
 		a_volume_that_hangs_makes_the_status_old_and_stops_nothing_else,
 		a_passphrase_comes_by_descriptor,

@@ -135,16 +135,28 @@ START_TEST(names_and_kinds_of_files_each_have_their_end)
 	snprintf(target, sizeof(target), "%s/deep/fifo", mount_point);
 	ck_assert_int_eq(mkfifo(target, 0600), 0);
 	make_text("deep/empty", "", 0);
+	/* Names of ours, as the watcher makes them. */
+	make_directory(".spoolguard", 0700, 0);
+	make_directory(".spoolguard/pending", 0700, 0);
+	make_text(".spoolguard/pending/only", BODY, 10);
+	make_text("deep/watched", BODY, 10);
+	snprintf(path, sizeof(path), "%s/deep/watched", mount_point);
+	snprintf(target, sizeof(target), "%s/.spoolguard/pending/watched", mount_point);
+	ck_assert_int_eq(link(path, target), 0);
+	snprintf(path, sizeof(path), "%s/key", scratch_path());
 	wipe(false);
 	ck_assert_str_eq(text_in(report, "result"), "successful");
 	ck_assert(nothing_else_is_there());
 	ck_assert(!exists("deep/second") && !exists("deep/letter") && !exists("deep/empty"));
 	ck_assert(!exists("deep/symbolic") && !exists("deep/outside") && !exists("deep/away"));
 	ck_assert(exists("deep/fifo"));
+	ck_assert(!exists(".spoolguard/pending/only") && !exists("deep/watched") &&
+		  !exists(".spoolguard/pending/watched"));
+	ck_assert(is_directory_of(".spoolguard/pending", 0700, 0));
 	ck_assert(has_text("mailbox/letter", KEPT));
 	ck_assert_int_eq(access(path, F_OK), 0);
 	ck_assert_int_eq(access(state_directory, F_OK), 0);
-	ck_assert_uint_eq(number_in(report, "links"), 5);
+	ck_assert_uint_eq(number_in(report, "links"), 6);
 	snprintf(target, sizeof(target), "%s/deep/fifo", mount_point);
 	unlink(target);
 }

@@ -18,6 +18,7 @@
 #define SETTLE_MS	 1500u /* cupsd rewrites job.cache about a second after it was purged */
 #define SETTLE_TRIES	 40u   /* ... or later, where DirtyCleanInterval is not 0 */
 #define NO_NOTIFIER_MS	 2000u /* then the clock alone says when to look */
+#define PURGED_MAX	 256u
 #define PURGE_TRIES	 20u
 #define PURGE_WAIT_MS	 50u
 #define BACK_OFF_MS	 1000u /* doubled for each round that fails, up to BACK_OFF_MOST_MS */
@@ -47,8 +48,9 @@ struct cups_source {
 
 	pthread_mutex_t lock; /* of what follows */
 	struct cups_server *hook_server;
-	bool settle_wanted; /* something was retired */
-	int last_retired;   /* its job's number */
+	bool settle_wanted;	/* something was retired */
+	int purged[PURGED_MAX]; /* jobs that cupsd's cache may still hold; of more, the newest */
+	size_t purged_count;
 	struct json_object *waiting;
 };
 
@@ -115,7 +117,10 @@ static void settle_later(void *context, const struct ledger_job *job)
 
 	pthread_mutex_lock(&source->lock);
 	source->settle_wanted = true;
-	source->last_retired = job_number(job);
+	if (source->purged_count == PURGED_MAX)
+		memmove(source->purged, source->purged + 1,
+			(size_t)--source->purged_count * sizeof(source->purged[0]));
+	source->purged[source->purged_count++] = job_number(job);
 	pthread_mutex_unlock(&source->lock);
 	cups_source_wake(source);
 }
@@ -241,35 +246,61 @@ static void tell_waiting(struct cups_source *source, const struct cups_follow_li
 		state_clear(source->options.state, "cups:retention");
 }
 
+/* Takes those off the list that cupsd's cache holds no more; false: none is left. */
+static bool is_any_in_cache(struct cups_source *source)
+{
+	const struct config *config = source->options.config;
+	const struct cups_spool spool = {config->cups_spool, config->cups_temp, config->cups_cache};
+	int purged[PURGED_MAX];
+	size_t count, left = 0;
+
+	pthread_mutex_lock(&source->lock);
+	count = source->purged_count;
+	memcpy(purged, source->purged, count * sizeof(purged[0]));
+	source->purged_count = 0;
+	pthread_mutex_unlock(&source->lock);
+	for (size_t i = 0; i < count; i++) {
+		bool has = false;
+
+		if (cups_spool_cache_has_job(&spool, purged[i], &has, NULL) < 0 || has)
+			purged[left++] = purged[i];
+	}
+	pthread_mutex_lock(&source->lock);
+	if (left > PURGED_MAX - source->purged_count) /* newer ones came meanwhile */
+		left = PURGED_MAX - source->purged_count;
+	memcpy(source->purged + source->purged_count, purged, left * sizeof(purged[0]));
+	source->purged_count += left;
+	pthread_mutex_unlock(&source->lock);
+	return left > 0;
+}
+
 /* U5: what cupsd wrote anew since jobs were purged. */
 static void settle(struct round *round, const struct cups_follow_list *list)
 {
 	struct cups_source *source = round->source;
-	const struct config *config = source->options.config;
-	const struct cups_spool spool = {config->cups_spool, config->cups_temp, config->cups_cache};
-	bool wanted, has = false;
-	int last;
+	const uint64_t due_ns = clock_monotonic_ns() + SETTLE_MS * 1000000ull;
+	bool wanted;
 
 	pthread_mutex_lock(&source->lock);
 	wanted = source->settle_wanted;
 	source->settle_wanted = false;
-	last = source->last_retired;
 	pthread_mutex_unlock(&source->lock);
 	if (wanted) {
-		source->settle_due_ns = clock_monotonic_ns() + SETTLE_MS * 1000000ull;
+		source->settle_due_ns = due_ns;
 		source->settle_tries = 0;
 		return;
 	}
 	if (source->settle_due_ns == 0 || clock_monotonic_ns() < source->settle_due_ns)
 		return;
 	source->settle_due_ns = 0;
-	if (!config->cups_keep_history && cups_spool_cache_has_job(&spool, last, &has, NULL) >= 0 &&
-		has && source->settle_tries++ < SETTLE_TRIES)
-		source->settle_due_ns = clock_monotonic_ns() + SETTLE_MS * 1000000ull;
+	/* Its last version goes now, and is looked at again: what is cached now may be it then. */
+	if (!source->options.config->cups_keep_history && is_any_in_cache(source) &&
+		source->settle_tries++ < SETTLE_TRIES)
+		source->settle_due_ns = due_ns;
 	for (size_t i = 0; i < list->settle_count; i++)
 		(void)announce_file(round, list->settle[i]);
 	if (list->settle_count == 0 && retirer_barrier(source->retirer, round->uuid) < 0)
-		source->settle_due_ns = clock_monotonic_ns() + SETTLE_MS * 1000000ull;
+		source->settle_due_ns = due_ns;
 }
 
 /* The pull subscription is the notifier's stand-in where its program is not installed. */

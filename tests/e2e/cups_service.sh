@@ -80,7 +80,7 @@ EOF
 daemon_up
 wait_open 30 || { cat "$work/spoolguardd.log"; fail "the service did not open the volume"; }
 cupsd_spool=$mount cupsd_start "$server" 'PreserveJobFiles Yes' 'PreserveJobHistory Yes' 'DirtyCleanInterval 0' \
-	'MaxJobs 0' 'PageLogFormat'
+	'MaxJobs 0' 'PageLogFormat' 'LogDebugHistory 0'
 install -m 755 "$build/spoolguard-notifier" "$server/bin/notifier/spoolguard"
 queue_raw fast 0
 queue_raw slow 3
@@ -181,7 +181,7 @@ daemon_up
 wait_open 30 || fail "the volume did not open again"
 rm -f "$work/a" "$work/b"
 cupsd_up
-sleep 4 # the settle round
+sleep 6 # the settle rounds
 "$sg" sweep "$image" >/dev/null || fail "sweep"
 cupsd_stop
 sync -f "$mount"

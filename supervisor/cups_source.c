@@ -2,6 +2,7 @@
 #include "supervisor/cups_source.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "pipeline/cups_cache.h"
 #include "pipeline/cups_follow.h"
 #include "pipeline/wake.h"
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define SETTLE_MS	 1500u /* cupsd rewrites job.cache about a second after it was purged */
+#define FIRST_SETTLE_MS	 10000u
 #define SETTLE_TRIES	 40u   /* ... or later, where DirtyCleanInterval is not 0 */
 #define NO_NOTIFIER_MS	 2000u /* then the clock alone says when to look */
 #define PURGED_MAX	 256u
@@ -274,6 +276,20 @@ static bool is_any_in_cache(struct cups_source *source)
 	return left > 0;
 }
 
+/* False: not now. */
+static bool forget_gone(const struct cups_follow_list *list, const char *directory)
+{
+	int *known = calloc(list->jobs.count + 1, sizeof(*known));
+	int r = -EAGAIN;
+
+	for (size_t i = 0; known && i < list->jobs.count; i++)
+		known[i] = list->jobs.jobs[i].id;
+	if (known && !list->jobs.is_cut)
+		r = cups_cache_forget(directory, known, list->jobs.count, NULL);
+	free(known);
+	return r != -EAGAIN;
+}
+
 /* U5: what cupsd wrote anew since jobs were purged. */
 static void settle(struct round *round, const struct cups_follow_list *list)
 {
@@ -293,6 +309,8 @@ static void settle(struct round *round, const struct cups_follow_list *list)
 	if (source->settle_due_ns == 0 || clock_monotonic_ns() < source->settle_due_ns)
 		return;
 	source->settle_due_ns = 0;
+	if (source->settle_tries > 1 && !forget_gone(list, source->options.config->cups_cache))
+		source->settle_due_ns = due_ns;
 	/* Its last version goes now, and is looked at again: what is cached now may be it then. */
 	if (!source->options.config->cups_keep_history && is_any_in_cache(source) &&
 		source->settle_tries++ < SETTLE_TRIES)
@@ -537,6 +555,9 @@ int cups_source_start(struct cups_source *source, struct retirer *retirer)
 	int r;
 
 	source->retirer = retirer;
+	/* What an earlier run did not come to. */
+	source->settle_due_ns = clock_monotonic_ns() + FIRST_SETTLE_MS * 1000000ull;
+	source->settle_tries = 2;
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	r = -pthread_create(&source->thread, &attributes, run, source);

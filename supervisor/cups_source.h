@@ -11,16 +11,16 @@
  *   U2  A job is handed on when it is finished or unknown to cupsd; asked again right before its
  *       files are touched.
  *   U3  A job that the ledger knows as RETIRED and that cupsd still lists lost its purge in a
- * crash: it is purged again.  The purge's own "job-completed" is nothing new. U4  cupsd away,
- * restarting, hanging or answering nonsense: nothing is concluded from it, the reason "cups"
- * stands, and the next round comes at growing intervals. U5  job.cache, with users and titles of
- * jobs that are purged, is rewritten by cupsd a second or so later; its last version (job.cache.O)
- * is retired like a job, with a barrier.
- *
+ *       crash: it is purged again.  The purge's own "job-completed" is nothing new.
+ *   U4  cupsd away, restarting, hanging or answering nonsense: nothing is concluded from it, the
+ *       reason "cups" stands, and the next round comes at growing intervals.
+ *   U5  job.cache names users and titles of jobs that are purged, until cupsd writes it anew: a
+ *       second later, or with the next job.  When it has been quiet it is written anew without them
+ *       (pipeline/cups_cache.h), and each last version (job.cache.O) is retired like a job.
  *   U6  A job is purged when cupsd does not know it any more, not when cupsd has said so.  cupsd
- * has to read the job's control file to forget it (without it 2.4.2 answers "ok", and keeps the job
- * for ever): so that file is cupsd's to unlink, in the purge, and its blocks get their passes at
- * the barrier that follows; all the others are overwritten in place before.
+ *       has to read the job's control file to forget it (without it 2.4.2 answers "ok", and keeps
+ *       the job for ever): so that file is cupsd's to unlink, in the purge, and its blocks get
+ *       their passes at the barrier that follows; all the others are overwritten in place before.
  *
  * One thread of its own; hooks are called from the retirer's threads and have a connection of
  * their own.  Nothing of titles and users is ever asked for.

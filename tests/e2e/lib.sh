@@ -30,7 +30,7 @@ cleanup() {
 	"$sg" detach --all >/dev/null 2>&1
 	clear_devices
 	chattr -R -i "$work" 2>/dev/null
-	rm -rf "$work"
+	[ -n "${KEEP:-}" ] && echo "Kept: $work" || rm -rf "$work"
 	exit $code
 }
 trap cleanup EXIT

@@ -251,9 +251,14 @@ int service_client_find_volume(struct service_client *client, const char *name,
 static bool device_of(const char *path, dev_t *ret_device)
 {
 	char directory[PATH_MAX];
-	const char *slash = strrchr(path, '/');
+	size_t length = strlen(path);
+	const char *slash;
 	struct stat st;
 	bool found = lstat(path, &st) == 0;
+
+	while (length > 1 && path[length - 1] == '/') /* "DIR/", "BEGINNING//" */
+		length--;
+	slash = memrchr(path, '/', length);
 
 	if (!found && (size_t)(slash ? slash - path : 0) + 1 < sizeof(directory)) {
 		snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) + 1 : 1,

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "supervisor/ledger_impl.h"
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -58,20 +59,47 @@ static int check(const struct ledger_news *news, struct problem *problem)
 	return 0;
 }
 
-static bool is_prefix(const char *name)
+/* Nothing in the directory has a name that begins so. */
+static bool is_without(const char *directory, const char *beginning)
+{
+	DIR *entries = opendir(directory);
+	const struct dirent *entry;
+	bool is = true;
+
+	if (!entries)
+		return errno == ENOENT;
+	while (is && (errno = 0, entry = readdir(entries)))
+		is = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+		     strncmp(entry->d_name, beginning, strlen(beginning)) != 0;
+	is &= errno == 0;
+	closedir(entries);
+	return is;
+}
+
+/* "/spool/tmp/7/", "/spool/tmp/7-//", or a file. */
+static bool is_gone(const char *name)
 {
 	size_t length = strlen(name);
+	char path[PATH_MAX];
+	struct stat st;
+	char *slash;
 
-	return length >= 2 && strcmp(name + length - 2, "//") == 0;
+	if (name[length - 1] != '/')
+		return lstat(name, &st) < 0 && errno == ENOENT;
+	if (length < 3 || name[length - 2] != '/')
+		return is_without(name, "");
+	memcpy(path, name, length - 2);
+	path[length - 2] = '\0';
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	return is_without(path[0] ? path : "/", slash + 1);
 }
 
 /* Asked without the lock: it looks at the spool. */
 static bool are_gone(const struct ledger_news *news)
 {
-	struct stat st;
-
 	for (size_t i = 0; i < news->file_count; i++) {
-		if (is_prefix(news->files[i]) || lstat(news->files[i], &st) == 0 || errno != ENOENT)
+		if (!is_gone(news->files[i]))
 			return false;
 	}
 	return true;

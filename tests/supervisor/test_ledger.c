@@ -421,15 +421,30 @@ START_TEST(a_retired_job_with_nothing_new_is_known) /* L5 */
 }
 END_TEST
 
-START_TEST(beginnings_of_names_are_never_gone)
+START_TEST(directories_and_beginnings_are_gone_when_nothing_is_there) /* L5 */
 {
-	char text[300];
+	char directory_name[300], beginning[300];
 	uint64_t number, again;
+	bool known;
 
-	snprintf(text, sizeof(text), "%s/7-//", spool);
-	number = seen("1", text);
+	snprintf(directory_name, sizeof(directory_name), "%s/tmp/", spool);
+	snprintf(beginning, sizeof(beginning), "%s/7-//", spool);
+	ck_assert_int_eq(mkdir(directory_name, 0700), 0);
+	number = seen("1", directory_name);
+	ck_assert_uint_eq(seen("1", beginning), number);
 	retire(number);
-	again = seen("1", text);
+	ck_assert_int_eq(add("call", "1", LEDGER_SEEN, &again, &known, directory_name), 0);
+	ck_assert(known && again == number);
+	ck_assert_int_eq(add("call", "1", LEDGER_SEEN, &again, &known, beginning), 0);
+	ck_assert(known && again == number);
+	(void)file_named("7-x");
+	again = seen("1", beginning);
+	ck_assert_uint_ne(again, number);
+	number = again;
+	ck_assert_uint_eq(seen("1", directory_name), number);
+	retire(number);
+	(void)file_named("tmp/x");
+	again = seen("1", directory_name);
 	ck_assert_uint_ne(again, number);
 }
 END_TEST
@@ -784,7 +799,7 @@ int main(void)
 	tcase_add_test(tcase, a_job_has_as_many_files_as_is_said);
 	tcase_add_test(tcase, the_same_id_is_the_same_job_until_it_is_retired);
 	tcase_add_test(tcase, a_retired_job_with_nothing_new_is_known);
-	tcase_add_test(tcase, beginnings_of_names_are_never_gone);
+	tcase_add_test(tcase, directories_and_beginnings_are_gone_when_nothing_is_there);
 	tcase_add_test(tcase, files_that_come_while_a_job_is_being_retired_are_not_lost);
 	tcase_add_test(tcase, what_is_no_job_is_refused);
 	tcase_add_test(tcase, another_users_job_is_not_added_to);

@@ -12,7 +12,7 @@
 # A test passes with exit code 0 and is skipped with 77 (its last line says why).  It runs under
 # a time limit: 120 s (where everything is slower, twice that), or what a line "Time limit: N s" among its first forty says.  A script
 # that has "Runs alone." there has the machine for itself; a unit test that has
-# "Not under qemu-user: REASON" is skipped there with the reason.
+# "Not under qemu-user: REASON" or "Not under valgrind: REASON" is skipped there with the reason.
 #
 # Environment
 #   ONLY   extended regular expression: items whose name does not match are left out
@@ -140,8 +140,14 @@ setarch -R true 2>/dev/null && no_aslr=(setarch -R) # the thread sanitizer wants
 memory_judge=(valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
 	--show-leak-kinds=definite --num-callers=20)
 
+left_out() { # left_out WAY SOURCE NAME TOOL: it says itself that it cannot be run under that tool
+	local reason
+	reason=$(head -n 40 "$2" | sed -n "s/.*Not under $4: //p")
+	[ -n "$reason" ] && report skip 0 "$(label_of "$1" "$3")" "$reason"
+}
+
 run_unit() { # run_unit WAY SOURCE
-	local way=$1 source=$2 name program limit reason before=()
+	local way=$1 source=$2 name program limit before=()
 	name=${source#tests/}
 	name=${name%.c}
 	program=$(directory_of "$way")/tests/$name
@@ -152,15 +158,12 @@ run_unit() { # run_unit WAY SOURCE
 		unset SPOOLGUARD_TEST_SCALE
 		;;
 	valgrind)
+		left_out "$way" "$source" "$name" valgrind && return
 		before=("${memory_judge[@]}")
 		CK_TIMEOUT_MULTIPLIER=30 limit=$((limit * 2))
 		;;
 	cross)
-		reason=$(head -n 40 "$source" | sed -n 's/.*Not under qemu-user: //p')
-		if [ -n "$reason" ]; then
-			report skip 0 "$(label_of cross "$name")" "$reason"
-			return
-		fi
+		left_out "$way" "$source" "$name" qemu-user && return
 		before=(qemu-aarch64 -L "$(directory_of cross)/root")
 		CK_TIMEOUT_MULTIPLIER=30 limit=$((limit * 2))
 		;;

@@ -7,6 +7,7 @@
  * Method: a real socket and a server in a thread; good callers through the project's own
  * channel; bad ones with raw bytes, as other users, by the thousand, from processes of their own.
  * Not under qemu-user: it knows neither SO_PEERGROUPS nor SO_PASSRIGHTS.
+ * Not under valgrind: callers are forked, and are judged for what they inherited.
  */
 #include "base/clock.h"
 #include "base/io.h"
@@ -738,6 +739,8 @@ static void tell_who_one_is(void)
 	NEED(json_object_array_length(groups) == 3);
 	for (size_t i = 0; i < 3; i++)
 		NEED(json_object_get_int(json_object_array_get_idx(groups, i)) == 10001 + (int)i);
+	message_done(&answer);
+	channel_free(channel);
 }
 
 START_TEST(the_kernel_says_who_calls)
@@ -764,6 +767,8 @@ static void send_what_is_not_taken(void)
 	NEED(r == 0);
 	NEED(channel_receive(channel, 5000, &answer) == 0);
 	NEED(message_get_string(answer.parameters, "text", &text) && strcmp(text, "") == 0);
+	message_done(&answer);
+	channel_free(channel);
 }
 
 START_TEST(a_descriptor_of_a_stranger_is_not_taken)

@@ -54,6 +54,17 @@ wait_until 5 grep -q '^WATCHDOG=1' "$work/told" || fail "the watchdog is not fed
 grep -q '^STATUS=DEGRADED: key beside the lock' "$work/told" || fail "status: $(grep STATUS "$work/told")"
 ok "systemd is told the state, and that it is alive; a key beside the lock is called so"
 
+# --- figures ---
+configure "metrics_file = $work/spoolguard.prom" "$spool"
+kill -HUP "$service"
+wait_until 10 grep -qx 'spoolguard_volume_open{volume="spool"} 1' "$work/spoolguard.prom" || fail "metrics: $(cat "$work/spoolguard.prom")"
+grep -qx 'spoolguard_backlog_jobs 0' "$work/spoolguard.prom" || fail "metrics: $(cat "$work/spoolguard.prom")"
+"$build/check_spoolguard" -w 1 -c 10 >"$work/out"
+[ $? = 1 ] || fail "check_spoolguard: $(cat "$work/out")"
+grep -q "^SPOOLGUARD WARNING - 0 jobs pending, DEGRADED: key beside the lock.* | 'backlog'=0;1;10;0; 'oldest'=0s;;;0; 'owed'=[0-9]*B;;;0;$" "$work/out" ||
+	fail "check_spoolguard: $(cat "$work/out")"
+ok "metrics are written, and the monitoring plugin says what is wrong"
+
 # --- two of them ---
 refuses 1 "$state is in use by another spoolguardd" "$daemon" --config "$conf"
 sed "s,^state_directory.*,state_directory = $work/state2," "$conf" >"$work/second.conf"
@@ -131,6 +142,8 @@ mark_events
 seen volume-closed spool
 sleep 2.5
 ! is_open || fail "it was opened again"
+"$build/check_spoolguard" >"$work/out"
+[ $? = 2 ] || fail "check_spoolguard of a closed volume: $(cat "$work/out")"
 stop_service TERM
 start_service
 seen volume-closed spool

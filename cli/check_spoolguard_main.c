@@ -292,6 +292,7 @@ static int ask(const struct arguments *arguments, const char *path)
 {
 	_cleanup_(channel_freep) struct channel *channel = NULL;
 	struct message answer = {.object = NULL};
+	const char *text = "";
 	int code, r;
 
 	r = channel_connect(path, &channel);
@@ -299,7 +300,9 @@ static int ask(const struct arguments *arguments, const char *path)
 		return say_unknown("spoolguardd is not running (nobody listens at %.200s)", path);
 	if (r >= 0)
 		r = channel_call(channel, "io.spoolguard.GetStatus", NULL, &answer);
-	if (r == -EREMOTEIO)
+	if (r == -EREMOTEIO && message_get_string(answer.parameters, "text", &text))
+		code = say_unknown("the service refused: %.200s", text);
+	else if (r == -EREMOTEIO)
 		code = say_unknown("the service refused: %.200s", answer.error);
 	else if (r < 0)
 		code = say_unknown("the service could not be asked: %s", strerror(-r));

@@ -20,12 +20,13 @@
 static void print_line(struct json_object *job)
 {
 	const char *why = service_client_text(job, "why");
+	uint64_t files = service_client_number(job, "files");
 
-	printf("%6" PRIu64 "  %-8s %s %s  %" PRIu64 " files, since %s%s%s\n",
+	printf("%6" PRIu64 "  %-8s %s %s  %" PRIu64 " file%s, since %s%s%s\n",
 		service_client_number(job, "job"), service_client_text(job, "state"),
 		service_client_text(job, "source"), cli_shown(service_client_text(job, "id")),
-		service_client_number(job, "files"), service_client_text(job, "seen"),
-		why[0] ? ": " : "", cli_shown(why));
+		files, files == 1 ? "" : "s", service_client_text(job, "seen"), why[0] ? ": " : "",
+		cli_shown(why));
 }
 
 /* Takes the answer: {"job":...}. */

@@ -108,7 +108,7 @@ static int error_number(const char *error)
 
 static int read_error(const struct message *answer, const char *method, struct problem *problem)
 {
-	const char *text = NULL;
+	const char *text = NULL, *parameter = NULL;
 	int r = error_number(answer->error);
 
 	if (message_get_string(answer->parameters, "text", &text))
@@ -117,6 +117,9 @@ static int read_error(const struct message *answer, const char *method, struct p
 		return problem_set(problem, r,
 			"the service does not know %s: it is of another version; restart it",
 			method);
+	if (message_get_string(answer->parameters, "parameter", &parameter))
+		return problem_set(problem, r,
+			"the service does not take this value of \"%s\" for %s", parameter, method);
 	return problem_set(
 		problem, r, "the service refused %s with these values (%s)", method, answer->error);
 }
@@ -236,6 +239,7 @@ int service_client_find_volume(struct service_client *client, const char *name,
 	struct json_object **ret_volume, struct problem *reterr_problem)
 {
 	struct json_object *volume;
+	struct problem ignored;
 	int r = get_status(client, reterr_problem);
 
 	for (size_t i = 0; r >= 0 && (volume = volume_at(client, i)); i++) {
@@ -245,6 +249,12 @@ int service_client_find_volume(struct service_client *client, const char *name,
 		*ret_volume = volume;
 		return 0;
 	}
+	if (r >= 0 && volumes_check_allowed(&ignored) < 0)
+		return problem_set(reterr_problem, -EACCES,
+			"the service has no volume \"%s\" (\"spoolguard status\" lists those that "
+			"it "
+			"has); others are for root alone",
+			name);
 	return r < 0 ? r : -ENODEV;
 }
 

@@ -271,14 +271,18 @@ static int run_by_service(const struct arguments *arguments, struct service_clie
 	return arguments->action->run(&job);
 }
 
-/* Jobs without files, and those whose first file lies on a volume of its. */
+/*
+ * Jobs without files, and those whose first file lies on a volume of its.  Who may not work alone
+ * hears from the service what is wrong with the file, and it remembers who asked.
+ */
 static int is_the_services(const struct arguments *arguments, struct service_client *client,
 	bool *ret_is, struct problem *problem)
 {
 	struct json_object *ignored;
 	int r = 0;
 
-	if (is_complete(arguments) && arguments->list.count > 0)
+	if (is_complete(arguments) && arguments->list.count > 0 &&
+		volumes_check_allowed(problem) >= 0)
 		r = service_client_find_by_file(
 			client, arguments->list.entries[0].path, &ignored, problem);
 	*ret_is = r >= 0;

@@ -307,7 +307,9 @@ static int write_it(struct ledger *ledger, struct adding *adding)
 			ledger_reserve(ledger_open_jobs(ledger) + (new != NULL)), &at);
 	if (r < 0)
 		return problem_set(adding->problem, r,
-			"the job cannot be recorded in the state directory: %s; it is not taken",
+			"the job cannot be recorded in the state directory: %s; it is not taken: "
+			"see to "
+			"that disk, then hand it over again",
 			strerror(-r));
 	if (new) {
 		r = ledger_table_add(&ledger->table, new);

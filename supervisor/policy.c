@@ -69,22 +69,11 @@ static void judge_limits(struct policy *policy, const struct figures *figures)
 						  : figures->open_jobs >= LEDGER_HIGH;
 }
 
-static const char *format_age(uint64_t seconds, char *buf, size_t bytes)
-{
-	if (seconds < 120)
-		snprintf(buf, bytes, "%" PRIu64 " s", seconds);
-	else if (seconds < 7200)
-		snprintf(buf, bytes, "%" PRIu64 " min", seconds / 60);
-	else
-		snprintf(buf, bytes, "%" PRIu64 " h", seconds / 3600);
-	return buf;
-}
-
 /* The first that applies. */
 static bool find_reason(
 	struct policy *policy, const struct figures *figures, char reason[POLICY_REASON_BYTES])
 {
-	char owed[32], limit[32];
+	char owed[CLOCK_DURATION_BYTES], limit[CLOCK_DURATION_BYTES];
 
 	if (policy->holder_count > 0) {
 		strcpy(reason, policy->holders[0].reason);
@@ -104,8 +93,8 @@ static bool find_reason(
 	} else if (policy->over_age) {
 		snprintf(reason, POLICY_REASON_BYTES,
 			"an earlier job has waited to be overwritten for %s (limit %s)",
-			format_age(figures->oldest_open_s, owed, sizeof(owed)),
-			format_age(policy->options.config->debt_limit_age_s, limit, sizeof(limit)));
+			clock_duration(figures->oldest_open_s, owed),
+			clock_duration(policy->options.config->debt_limit_age_s, limit));
 	} else {
 		return false;
 	}

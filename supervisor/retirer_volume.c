@@ -138,8 +138,9 @@ static void say_late(struct retirer_volume *volume)
 	}
 	if (late > 0)
 		state_raise(state, STATE_ATTENTION, volume->reason_key,
-			"%zu jobs cannot be retired so far, and are tried again (job %llu: %s)",
-			late, (unsigned long long)worst->number, worst->why);
+			"%zu job%s cannot be retired so far, and %s tried again (job %llu: %s)",
+			late, late == 1 ? "" : "s", late == 1 ? "is" : "are",
+			(unsigned long long)worst->number, worst->why);
 	else
 		state_clear(state, volume->reason_key);
 }

@@ -12,7 +12,6 @@
 #include "supervisor/policy.h"
 #include "supervisor/supervisor_impl.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +32,7 @@ static void judge_events(struct supervisor *supervisor, const struct figures *fi
 static void judge_held(struct supervisor *supervisor)
 {
 	uint64_t limit_s = supervisor->config->retention_limit_s, number;
+	char limit[CLOCK_DURATION_BYTES];
 	int64_t now = clock_wall_s();
 	struct ledger_job job;
 	bool over = false;
@@ -45,10 +45,9 @@ static void judge_held(struct supervisor *supervisor)
 	}
 	if (over)
 		state_raise(supervisor->state, STATE_ATTENTION, "retention",
-			"jobs are held for longer than %" PRIu64
-			" hours; \"spoolguard job list\" shows them, \"spoolguard job release\" "
-			"lets them go",
-			limit_s / 3600);
+			"jobs are held for longer than %s; \"spoolguard job list\" shows them, "
+			"\"spoolguard job release\" lets them go",
+			clock_duration(limit_s, limit));
 	else
 		state_clear(supervisor->state, "retention");
 }

@@ -32,6 +32,7 @@
 struct subjects {
 	struct harness_volume volumes[CONFIG_VOLUMES_MAX];
 	struct client *clients[CONFIG_VOLUMES_MAX];
+	char *mounts[CONFIG_VOLUMES_MAX]; /* or NULL */
 	size_t count;
 	const char *key_files[CONFIG_VOLUMES_MAX + 1];
 };
@@ -42,6 +43,7 @@ static void add_subject(struct subjects *subjects, struct keeper *keeper)
 	struct harness_volume *subject = &subjects->volumes[subjects->count];
 	struct runtime_state runtime;
 	struct client *client = NULL;
+	char *mount = NULL;
 
 	*subject = (struct harness_volume){.name = volume->name, .path = volume->medium};
 	if (keeper_runtime(keeper, &runtime) >= 0) {
@@ -49,9 +51,12 @@ static void add_subject(struct subjects *subjects, struct keeper *keeper)
 			client = NULL; /* it is gone: the port says so */
 		subject->port = &selftest_port;
 		subject->context = client;
+		mount = runtime.mount[0] ? strdup(runtime.mount) : NULL;
+		subject->mount = mount;
 	} else if (access(volume->medium, F_OK) < 0) {
 		return; /* absent: there is nothing to test */
 	}
+	subjects->mounts[subjects->count] = mount;
 	subjects->clients[subjects->count++] = client;
 }
 
@@ -74,8 +79,10 @@ static void list_subjects(
 
 static void drop_subjects(struct subjects *subjects)
 {
-	for (size_t i = 0; i < subjects->count; i++)
+	for (size_t i = 0; i < subjects->count; i++) {
 		client_free(subjects->clients[i]);
+		free(subjects->mounts[i]);
+	}
 }
 
 static bool is_any_attached(void)

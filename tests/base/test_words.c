@@ -23,6 +23,28 @@ START_TEST(a_problem_passes_its_error_on)
 }
 END_TEST
 
+START_TEST(a_duration_is_said_in_the_largest_unit_of_which_there_are_two)
+{
+	static const struct {
+		uint64_t seconds;
+		const char *text;
+	} cases[] = {
+		{0, "0 s"},
+		{119, "119 s"},
+		{120, "2 min"},
+		{7199, "119 min"},
+		{7200, "2 h"},
+		{172799, "47 h"},
+		{604800, "7 d"},
+		{UINT64_MAX, "213503982334601 d"},
+	};
+	char buf[CLOCK_DURATION_BYTES];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		ck_assert_str_eq(clock_duration(cases[i].seconds, buf), cases[i].text);
+}
+END_TEST
+
 START_TEST(a_silent_problem_says_what_the_error_means)
 {
 	struct problem problem = {""};
@@ -107,6 +129,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, a_problem_passes_its_error_on);
+	tcase_add_test(tcase, a_duration_is_said_in_the_largest_unit_of_which_there_are_two);
 	tcase_add_test(tcase, a_silent_problem_says_what_the_error_means);
 	tcase_add_test(tcase, a_problem_longer_than_its_line_is_cut);
 	tcase_add_test(tcase, a_progress_line_has_part_rate_and_time_left);

@@ -88,7 +88,9 @@ status READY "" 0 0 0 ',"stale_seconds":61' >"$work/answer"
 expect 3 'UNKNOWN - .*a volume has not answered for 61 s'
 status READY "" 0 0 0 ',"stale_seconds":5' >"$work/answer"
 expect 0 OK
-echo '{"error":"io.spoolguard.PermissionDenied","parameters":{"text":"no"}}' >"$work/answer"
+echo '{"error":"io.spoolguard.PermissionDenied","parameters":{"text":"GetStatus needs a role"}}' >"$work/answer"
+expect 3 'UNKNOWN - the service refused: GetStatus needs a role$'
+echo '{"error":"io.spoolguard.PermissionDenied","parameters":{}}' >"$work/answer"
 expect 3 'UNKNOWN - the service refused: io.spoolguard.PermissionDenied'
 echo close >"$work/answer"
 expect 3 'UNKNOWN - the service could not be asked'

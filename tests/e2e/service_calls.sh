@@ -141,7 +141,11 @@ refuses 1 'not yours' pipeline job complete --id lie "$mount/roots"
 refuses 1 'not yours' pipeline job complete --id lie "$mount/hers"
 as lp ln -s "$mount/roots" "$mount/link"
 refuses 1 'symbolic link' pipeline job complete --id lie "$mount/link"
-refuses 1 'root' pipeline job complete --id lie /etc/hostname # not the service's: alone, for root
+refuses 1 'does not lie on a volume of this service' pipeline job complete --id lie /etc/hostname
+refuses 1 'no volume "nosuch"' operator sweep nosuch
+refuses 1 'no volume "nosuch"' technician detach nosuch
+refuses 3 'no volume "nosuch"' auditor status nosuch
+refuses 1 'value of "state"' pipeline job list --state nonsense
 python3 "$root/tests/tools/varlink_call.py" "$SPOOLGUARD_SOCKET" io.spoolguard.JobComplete '{"id":"lie","files":["/etc/hostname"]}' | grep -q 'does not lie' ||
 	fail "a file elsewhere is taken"
 setpriv --reuid 23457 --regid 23457 --groups "$(getent group lp | cut -d: -f3)" "$sg" job begin --id hers "$mount/hers" >/dev/null || fail "another user's job"

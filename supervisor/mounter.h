@@ -15,6 +15,7 @@
  *   Renew(volume, force) + a descriptor of a passphrase, or none
  *      -> every slot of the old key destroyed, a new key, a new file system, attached again
  *         (in use: -EBUSY, or with force its users meet errors)
+ *   Reload() reads the configuration again, as SIGHUP does; the service asks for it when it starts
  *   Release() ends it; the volumes stay attached.
  *
  *   N2  Passphrases come from a credential, a key file or a descriptor, into locked memory;

@@ -77,6 +77,11 @@ void notify_free(struct notify *notify)
 	free(notify);
 }
 
+bool notify_has_listener(const struct notify *notify)
+{
+	return notify->fd >= 0;
+}
+
 static void tell(struct notify *notify, const char *text)
 {
 	if (notify->fd >= 0)

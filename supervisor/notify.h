@@ -16,12 +16,16 @@
 #define SPOOLGUARD_SUPERVISOR_NOTIFY_H
 
 #include "base/macros.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct notify;
 
 must_check int notify_new(struct notify **ret_notify);
 void notify_free(struct notify *notify);
+
+/* Somebody named a socket to tell it to. */
+bool notify_has_listener(const struct notify *notify);
 
 void notify_ready(struct notify *notify);
 /* One line for "systemctl status". */

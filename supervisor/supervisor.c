@@ -522,6 +522,12 @@ static int make_policy(struct supervisor *supervisor, struct problem *reterr_pro
 	return policy_new(&options, &supervisor->policy);
 }
 
+/* Started by it, and not merely below something that it started. */
+static bool is_under_systemd(const struct supervisor_impl *impl)
+{
+	return getenv("INVOCATION_ID") && notify_has_listener(impl->notify);
+}
+
 static int make_parts(struct supervisor *supervisor, struct problem *reterr_problem)
 {
 	struct supervisor_impl *impl = supervisor->impl;
@@ -540,7 +546,7 @@ static int make_parts(struct supervisor *supervisor, struct problem *reterr_prob
 		r = mounter_socket(impl->mounter_socket);
 	if (r >= 0)
 		r = mounter_child_new(impl->config_path, impl->mounter_socket,
-			getenv("INVOCATION_ID") != NULL, supervisor->events, &impl->mounter);
+			is_under_systemd(impl), supervisor->events, &impl->mounter);
 	if (r >= 0)
 		r = make_keepers(supervisor);
 	if (r >= 0)

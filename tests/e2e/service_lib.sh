@@ -8,6 +8,7 @@ daemon=$build/spoolguardd
 conf=$work/spoolguard.conf
 state=$work/state
 service=0 # its process
+unset INVOCATION_ID # systemd may have started whoever runs the tests
 export SPOOLGUARD_SOCKET=$work/run/io.spoolguard
 
 end_service_processes() {

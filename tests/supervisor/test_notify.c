@@ -102,6 +102,7 @@ START_TEST(messages_go_to_a_path)
 {
 	listen_at(path);
 	ck_assert_int_eq(notify_new(&notify), 0);
+	ck_assert(notify_has_listener(notify));
 	each_message();
 }
 END_TEST
@@ -148,6 +149,7 @@ START_TEST(nobody_who_listens_is_no_error)
 		notify_free(notify);
 	}
 	ck_assert_int_eq(notify_new(&notify), 0);
+	ck_assert(!notify_has_listener(notify));
 	ck_assert_uint_eq(notify_watchdog_ms(notify), 0);
 	notify_stopping(notify);
 }

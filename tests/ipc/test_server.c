@@ -942,6 +942,11 @@ START_TEST(who_does_not_end_a_message_or_does_not_read_is_cut_off_in_time)
 }
 END_TEST
 
+static bool the_flood_is_over(void)
+{
+	return atomic_load(&flood_result) != 0 && atomic_load(&workers) == 0;
+}
+
 START_TEST(a_stream_that_nobody_reads_ends)
 {
 	struct channel *channel = dial(), *other = dial();
@@ -950,10 +955,7 @@ START_TEST(a_stream_that_nobody_reads_ends)
 	ck_assert_int_eq(message_encode_call_more(TEST ".Flood", NULL, &text), 0);
 	ck_assert_int_eq(channel_send(channel, text), 0);
 	free(text);
-	while (atomic_load(&workers) == 0)
-		usleep(1000);
-	while (atomic_load(&workers) > 0)
-		usleep(1000);
+	wait_until(the_flood_is_over);
 	ck_assert_int_eq(atomic_load(&flood_result), -ENOBUFS);
 	ck_assert(is_cut(channel_fd(channel), 3000, false));
 	assert_echo(other, 1);
@@ -1052,7 +1054,7 @@ START_TEST(thousands_of_bad_callers_neither_fill_memory_nor_keep_others_waiting)
 		assert_succeeds(attackers[i]);
 	ck_assert_uint_gt(calls, 20);
 	ck_assert_uint_le(most, SERVER_CONNECTIONS_MAX + SERVER_RESERVED_CONNECTIONS);
-	ck_assert_msg(worst_ns < 2000000000u, "%ju ms", (uintmax_t)worst_ns / 1000000u);
+	ck_assert_msg(worst_ns < 5000000000u, "%ju ms", (uintmax_t)worst_ns / 1000000u);
 	if (!is_small())
 		ck_assert_msg(worst_bytes < (48u << 20), "%ju bytes", (uintmax_t)worst_bytes);
 	while (server_connections(server) > 1)

@@ -1,146 +1,149 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/cups_cache.h"
-#include "base/clock.h"
 #include "base/io.h"
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME	 "job.cache"
-#define LAST	 "job.cache.O"
-#define COMING	 "job.cache.N"
-#define OURS	 "job.cache.spoolguard"
-#define NO_ENTRY (-1)
+#define TAG	  "<Job "
+#define TAG_BYTES (sizeof(TAG) - 1)
 
-/* The number in "<Job 17>", or NO_ENTRY. */
-static int entry_of(const char *line, size_t bytes)
+/* --- entries --- */
+
+/* The next line that begins like a tag, from a line's beginning on; bytes: there is none. */
+static size_t find_tag(const char *text, size_t bytes, size_t at)
 {
-	char text[32];
-	char *end;
-	long id;
+	while (at < bytes) {
+		const char *end;
 
-	if (bytes < 7 || bytes >= sizeof(text) || memcmp(line, "<Job ", 5) != 0)
-		return NO_ENTRY;
-	memcpy(text, line, bytes);
-	text[bytes] = '\0';
-	id = strtol(text + 5, &end, 10);
-	return *end == '>' && id > 0 && id <= 0x7fffffff ? (int)id : NO_ENTRY;
+		if (bytes - at > TAG_BYTES && memcmp(text + at, TAG, TAG_BYTES) == 0)
+			return at;
+		end = memchr(text + at, '\n', bytes - at);
+		if (!end)
+			return bytes;
+		at = (size_t)(end - text) + 1;
+	}
+	return bytes;
 }
 
-static bool is_one_of(int id, const int *known, size_t count)
+/* 0: it is no number that a job can have. */
+static int parse_id(const char *text, size_t bytes)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (known[i] == id)
-			return true;
+	long id = 0;
+	size_t i;
+
+	for (i = 0; i < bytes && isdigit((unsigned char)text[i]) && id <= INT_MAX / 10 - 1; i++)
+		id = id * 10 + (text[i] - '0');
+	return i < bytes && text[i] == '>' ? (int)id : 0;
+}
+
+bool cups_cache_next(const char *text, size_t bytes, size_t *at, struct cups_cache_entry *ret_entry)
+{
+	for (size_t tag = find_tag(text, bytes, *at), end; tag < bytes; tag = end) {
+		int id = parse_id(text + tag + TAG_BYTES, bytes - tag - TAG_BYTES);
+
+		end = find_tag(text, bytes, tag + 1);
+		if (id == 0)
+			continue;
+		*ret_entry = (struct cups_cache_entry){.job_id = id, .at = tag, .bytes = end - tag};
+		*at = end;
+		return true;
 	}
 	return false;
 }
 
-size_t cups_cache_strip(char *text, size_t bytes, const int *known, size_t count)
-{
-	size_t kept = 0;
-	bool leaving = false;
+/* --- the file --- */
 
-	for (size_t at = 0, next; at < bytes; at = next) {
-		const char *newline = memchr(text + at, '\n', bytes - at);
-		size_t length = newline ? (size_t)(newline - (text + at)) : bytes - at;
-		int id = entry_of(text + at, length);
-		bool ends = length == 6 && memcmp(text + at, "</Job>", 6) == 0;
-
-		next = at + length + (newline ? 1 : 0);
-		if (id != NO_ENTRY)
-			leaving = !is_one_of(id, known, count);
-		if (!leaving) {
-			memmove(text + kept, text + at, next - at);
-			kept += next - at;
-		}
-		leaving = leaving && !ends;
-	}
-	return kept;
-}
-
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-static int write_ours(int directory, const struct stat *like, const char *text, size_t bytes)
-{
-	_cleanup_close_ int fd = openat(
-		directory, OURS, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	if (fchown(fd, like->st_uid, like->st_gid) < 0 || fchmod(fd, like->st_mode & 0777) < 0)
-		return -errno;
-	r = io_write(fd, text, bytes);
-	return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
-}
-
-/* B2, B3: as cupsd does it. */
-static int put_in_place(int directory, const struct stat *before)
-{
-	struct stat now;
-
-	if (faccessat(directory, COMING, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
-		fstatat(directory, NAME, &now, AT_SYMLINK_NOFOLLOW) < 0 || !is_same(before, &now))
-		return -EAGAIN;
-	if (renameat(directory, NAME, directory, LAST) < 0 ||
-		renameat(directory, OURS, directory, NAME) < 0)
-		return -errno;
-	return fsync(directory) < 0 ? -errno : 0;
-}
-
-static int forget(int directory, const int *known, size_t count)
-{
-	_cleanup_close_ int fd = openat(directory, NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL;
+struct cache {
+	int fd;
 	struct stat st;
-	size_t bytes, kept;
-	int r;
+	char *text; /* owned */
+	size_t bytes;
+	size_t cleared;
+};
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (fstat(fd, &st) < 0)
+static void cache_done(struct cache *cache)
+{
+	if (cache->text)
+		explicit_bzero(cache->text, cache->bytes);
+	free(cache->text);
+	io_closep(&cache->fd);
+}
+
+static int open_cache(const char *path, struct cache *cache)
+{
+	cache->fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (cache->fd < 0 || fstat(cache->fd, &cache->st) < 0)
 		return -errno;
-	if (clock_wall_s() - st.st_mtim.tv_sec < CUPS_CACHE_AGE_S)
-		return -EAGAIN;
-	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)CUPS_CACHE_BYTES_MAX)
+	if (!S_ISREG(cache->st.st_mode))
+		return -EINVAL;
+	if (cache->st.st_size > (off_t)CUPS_CACHE_BYTES_MAX)
 		return -EFBIG;
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
+	cache->bytes = (size_t)cache->st.st_size;
+	cache->text = malloc(cache->bytes + 1);
+	if (!cache->text)
 		return -ENOMEM;
-	r = io_read_to_end(fd, text, (size_t)st.st_size + 1, &bytes);
-	if (r < 0)
-		return r == -EFBIG ? -EAGAIN : r; /* it grew */
-	kept = cups_cache_strip(text, bytes, known, count);
-	if (kept == bytes)
-		return 0;
-	r = write_ours(directory, &st, text, kept);
-	if (r >= 0)
-		r = put_in_place(directory, &st);
-	if (r < 0)
-		(void)unlinkat(directory, OURS, 0);
+	return io_pread(cache->fd, cache->text, cache->bytes, 0);
+}
+
+/* C1: all answers first, so that one that is missing leaves the file as it was. */
+static int clear_text(struct cache *cache, cups_cache_ask *ask, void *context)
+{
+	struct cups_cache_entry entry;
+	size_t at = 0;
+
+	while (cups_cache_next(cache->text, cache->bytes, &at, &entry)) {
+		bool forgotten = false;
+		int r = ask(context, entry.job_id, &forgotten);
+
+		if (r < 0)
+			return r;
+		if (!forgotten)
+			continue;
+		memset(cache->text + entry.at, '\n', entry.bytes);
+		cache->cleared++;
+	}
+	return 0;
+}
+
+/* C2 */
+static int write_cache(const struct cache *cache)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, cache->st.st_mtim};
+	int r = io_pwrite(cache->fd, cache->text, cache->bytes, 0);
+
+	if (r >= 0 && futimens(cache->fd, times) < 0)
+		r = -errno;
+	if (r >= 0 && fdatasync(cache->fd) < 0)
+		r = -errno;
 	return r;
 }
 
-int cups_cache_forget(
-	const char *directory, const int *known, size_t count, struct problem *reterr_problem)
+int cups_cache_clear(const char *directory, cups_cache_ask *ask, void *context, size_t *ret_cleared,
+	struct problem *reterr_problem)
 {
-	_cleanup_close_ int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : forget(fd, known, count);
+	struct cache cache = {.fd = -1};
+	char path[PATH_MAX];
+	int r = -ENAMETOOLONG;
 
-	if (r < 0)
+	if ((size_t)snprintf(path, sizeof(path), "%s/job.cache", directory) < sizeof(path))
+		r = open_cache(path, &cache);
+	if (r >= 0)
+		r = clear_text(&cache, ask, context);
+	if (r >= 0 && cache.cleared > 0)
+		r = write_cache(&cache);
+	if (r >= 0 || r == -ENOENT)
+		*ret_cleared = cache.cleared;
+	cache_done(&cache);
+	if (r < 0 && r != -ENOENT)
 		return problem_set(reterr_problem, r,
-			"%s/" NAME " still names jobs that are purged, and cannot be written anew: "
-			"%s",
-			directory, strerror(-r));
+			"jobs that CUPS has forgotten cannot be taken out of %s: %s", path,
+			strerror(-r));
 	return 0;
 }

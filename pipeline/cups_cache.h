@@ -1,38 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cups_cache.h - cupsd's job.cache, without the jobs that it should have forgotten
+ * cups_cache.h - jobs that cupsd has forgotten are taken out of its job.cache
  *
- * cupsd 2.4.2 does not write job.cache anew because a job was purged: the last job's user and title
- * stay in it until the next job comes, which may be tomorrow.  The file is a cache: cupsd reads it
- * when it starts and writes it from memory.  It is written anew here as cupsd itself does it: a new
- * file, the old one renamed to job.cache.O (to be overwritten like a job), the new one renamed into
- * its place.
+ *   <Job 71>            cupsd writes the file whole, under another name, and renames it: when a job
+ *   Username ...        comes, changes or ends, and at its own end.  A purge makes it write nothing
+ *   Name ...            (CUPS 2.4.2), so that a purged job's user and title stay until the next job
+ *   </Job>              comes, which may be for days.
  *
- *   B1  Entries of known jobs, and what is no entry, stay byte for byte (NextJobId above all).
- *   B2  What was written less than CUPS_CACHE_AGE_S ago, changed while it was read, or is being
- *       written is left alone (-EAGAIN): the list of known jobs, asked for just now, is younger
- * than the file, so that an entry of an unknown job is that of one which is gone.  A later writing
- * by cupsd always wins. B3  A crash in between leaves a whole job.cache, or none: then cupsd reads
- * the control files.
+ * Here the entries of such jobs are overwritten where they lie, with empty lines, which cupsd
+ * skips. It reads the file at its start alone, and skips entries whose control file is gone anyway.
  *
+ *   C1  An entry goes only if its job is forgotten, by an answer that was asked for after the file
+ *       was read: what cupsd wrote meanwhile is another file.
+ *   C2  The rest of the file, its length and its time stay: cupsd judges by the time whether it
+ *       believes the file, and takes the number of the next job from it.
+ *
+ * Errors: -errno with a line; a file that is not there has no entries.
  * Threads: any.
  */
 #ifndef SPOOLGUARD_PIPELINE_CUPS_CACHE_H
 #define SPOOLGUARD_PIPELINE_CUPS_CACHE_H
 
 #include "base/problem.h"
+#include <stdbool.h>
+#include <stddef.h>
 
-#define CUPS_CACHE_BYTES_MAX (64u << 20)
-#define CUPS_CACHE_AGE_S     3
+#define CUPS_CACHE_BYTES_MAX (64u << 20) /* more: -EFBIG */
 
-/* Takes the entries of all but the known jobs out of text; gives the new length.  Pure. */
-size_t cups_cache_strip(char *text, size_t bytes, const int *known, size_t count);
+/* cupsd does not know that job.  < 0: cannot be told; nothing more is asked, and nothing taken out.
+ */
+typedef int cups_cache_ask(void *context, int job_id, bool *ret_forgotten);
+
+/* directory: CacheDir. */
+must_check int cups_cache_clear(const char *directory, cups_cache_ask *ask, void *context,
+	size_t *ret_cleared, struct problem *reterr_problem);
 
 /*
- * directory: CacheDir; known: the jobs that cupsd has just said it knows.  0 also if there is
- * nothing to take out; -EAGAIN (B2); -EFBIG; errors of the files.
+ * Pure: the next entry in text from *at on, whose tag is a line of its own; with it goes what
+ * stands behind its end up to the next tag.  false: there is none.
  */
-must_check int cups_cache_forget(
-	const char *directory, const int *known, size_t count, struct problem *reterr_problem);
+struct cups_cache_entry {
+	int job_id;
+	size_t at, bytes;
+};
+bool cups_cache_next(
+	const char *text, size_t bytes, size_t *at, struct cups_cache_entry *ret_entry);
 
 #endif

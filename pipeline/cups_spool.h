@@ -11,7 +11,7 @@
  *   CacheDir     job.cache.O  the last version of job.cache        SETTLE
  *                job.cache.N  the next one, or left by a crash    TEMP
  *
- * Only looks: nothing is opened but directories, files that are asked about, and job.cache.
+ * Only looks: nothing is opened but directories and files that are asked about.
  * Units: bytes; times in seconds since 1970, of the file system.
  * Errors: -ENOENT, -ENOTDIR and what else opendir says, with a line; -ENOMEM.
  * Threads: any.
@@ -82,13 +82,5 @@ bool cups_spool_parse_name(
  * in that instant waits for as long.  A file that is gone is not open.
  */
 must_check int cups_spool_is_open(const char *path, bool *ret_open);
-
-/*
- * job.cache or its last version still has an entry of this job, its user's name and perhaps its
- * title in it: cupsd has not written it anew since the job was purged.  (It does that within
- * DirtyCleanInterval, or about a second where that is 0.)
- */
-must_check int cups_spool_cache_has_job(
-	const struct cups_spool *spool, int job_id, bool *ret_has, struct problem *reterr_problem);
 
 #endif

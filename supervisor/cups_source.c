@@ -16,11 +16,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define SETTLE_MS	 1500u /* cupsd rewrites job.cache about a second after it was purged */
-#define FIRST_SETTLE_MS	 10000u
-#define SETTLE_TRIES	 40u   /* ... or later, where DirtyCleanInterval is not 0 */
+#define SETTLE_MS	 1500u	/* after the last of several jobs */
+#define SETTLE_MOST_MS	 60000u /* while jobs come without end */
+#define SETTLE_TRIES	 40u
 #define NO_NOTIFIER_MS	 2000u /* then the clock alone says when to look */
-#define PURGED_MAX	 256u
 #define PURGE_TRIES	 20u
 #define PURGE_WAIT_MS	 50u
 #define BACK_OFF_MS	 1000u /* doubled for each round that fails, up to BACK_OFF_MOST_MS */
@@ -45,14 +44,13 @@ struct cups_source {
 	bool has_notifier;
 	bool is_subscribed;
 	unsigned int failures;
-	uint64_t settle_due_ns; /* 0: nothing to settle */
+	uint64_t settle_due_ns;	   /* 0: nothing to settle */
+	uint64_t settle_latest_ns; /* of that */
 	unsigned int settle_tries;
 
 	pthread_mutex_t lock; /* of what follows */
 	struct cups_server *hook_server;
-	bool settle_wanted;	/* something was retired */
-	int purged[PURGED_MAX]; /* jobs that cupsd's cache may still hold; of more, the newest */
-	size_t purged_count;
+	bool settle_wanted; /* something was retired, or may have been before the service started */
 	struct json_object *waiting;
 };
 
@@ -117,12 +115,9 @@ static void settle_later(void *context, const struct ledger_job *job)
 {
 	struct cups_source *source = context;
 
+	(void)job;
 	pthread_mutex_lock(&source->lock);
 	source->settle_wanted = true;
-	if (source->purged_count == PURGED_MAX)
-		memmove(source->purged, source->purged + 1,
-			(size_t)--source->purged_count * sizeof(source->purged[0]));
-	source->purged[source->purged_count++] = job_number(job);
 	pthread_mutex_unlock(&source->lock);
 	cups_source_wake(source);
 }
@@ -248,77 +243,72 @@ static void tell_waiting(struct cups_source *source, const struct cups_follow_li
 		state_clear(source->options.state, "cups:retention");
 }
 
-/* Takes those off the list that cupsd's cache holds no more; false: none is left. */
-static bool is_any_in_cache(struct cups_source *source)
+static int ask_forgotten(void *context, int job_id, bool *ret_forgotten)
 {
-	const struct config *config = source->options.config;
-	const struct cups_spool spool = {config->cups_spool, config->cups_temp, config->cups_cache};
-	int purged[PURGED_MAX];
-	size_t count, left = 0;
+	struct cups_source *source = context;
+	enum cups_job_state state;
+	int r = cups_server_job_state(source->server, job_id, &state, NULL);
 
-	pthread_mutex_lock(&source->lock);
-	count = source->purged_count;
-	memcpy(purged, source->purged, count * sizeof(purged[0]));
-	source->purged_count = 0;
-	pthread_mutex_unlock(&source->lock);
-	for (size_t i = 0; i < count; i++) {
-		bool has = false;
-
-		if (cups_spool_cache_has_job(&spool, purged[i], &has, NULL) < 0 || has)
-			purged[left++] = purged[i];
-	}
-	pthread_mutex_lock(&source->lock);
-	if (left > PURGED_MAX - source->purged_count) /* newer ones came meanwhile */
-		left = PURGED_MAX - source->purged_count;
-	memcpy(source->purged + source->purged_count, purged, left * sizeof(purged[0]));
-	source->purged_count += left;
-	pthread_mutex_unlock(&source->lock);
-	return left > 0;
+	*ret_forgotten = r == -ESRCH;
+	return r == -ESRCH ? 0 : r;
 }
 
-/* False: not now. */
-static bool forget_gone(const struct cups_follow_list *list, const char *directory)
+static bool take_settle_wanted(struct cups_source *source)
 {
-	int *known = calloc(list->jobs.count + 1, sizeof(*known));
-	int r = -EAGAIN;
-
-	for (size_t i = 0; known && i < list->jobs.count; i++)
-		known[i] = list->jobs.jobs[i].id;
-	if (known && !list->jobs.is_cut)
-		r = cups_cache_forget(directory, known, list->jobs.count, NULL);
-	free(known);
-	return r != -EAGAIN;
-}
-
-/* U5: what cupsd wrote anew since jobs were purged. */
-static void settle(struct round *round, const struct cups_follow_list *list)
-{
-	struct cups_source *source = round->source;
-	const uint64_t due_ns = clock_monotonic_ns() + SETTLE_MS * 1000000ull;
 	bool wanted;
 
 	pthread_mutex_lock(&source->lock);
 	wanted = source->settle_wanted;
 	source->settle_wanted = false;
 	pthread_mutex_unlock(&source->lock);
-	if (wanted) {
-		source->settle_due_ns = due_ns;
-		source->settle_tries = 0;
-		return;
-	}
+	return wanted;
+}
+
+static void settle_again(struct cups_source *source, uint64_t ms)
+{
+	source->settle_due_ns = clock_monotonic_ns() + ms * 1000000ull;
+}
+
+/* Once for all jobs that follow one another closely. */
+static void settle_later_still(struct cups_source *source)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	if (source->settle_due_ns == 0)
+		source->settle_latest_ns = now + SETTLE_MOST_MS * 1000000ull;
+	source->settle_tries = 0;
+	settle_again(source, SETTLE_MS);
+	if (source->settle_due_ns > source->settle_latest_ns)
+		source->settle_due_ns = source->settle_latest_ns;
+}
+
+/* U5: what cupsd wrote anew since jobs were purged, and what it did not. */
+static void settle(struct round *round, const struct cups_follow_list *list)
+{
+	struct cups_source *source = round->source;
+	const struct config *config = source->options.config;
+	struct problem problem = {""};
+	size_t cleared;
+
+	if (take_settle_wanted(source))
+		settle_later_still(source);
 	if (source->settle_due_ns == 0 || clock_monotonic_ns() < source->settle_due_ns)
 		return;
 	source->settle_due_ns = 0;
-	if (source->settle_tries > 1 && !forget_gone(list, source->options.config->cups_cache))
-		source->settle_due_ns = due_ns;
-	/* Its last version goes now, and is looked at again: what is cached now may be it then. */
-	if (!source->options.config->cups_keep_history && is_any_in_cache(source) &&
-		source->settle_tries++ < SETTLE_TRIES)
-		source->settle_due_ns = due_ns;
+	if (!config->cups_keep_history && cups_cache_clear(config->cups_cache, ask_forgotten,
+						  source, &cleared, &problem) < 0) {
+		if (source->settle_tries++ < SETTLE_TRIES)
+			settle_again(source, SETTLE_MS);
+		else
+			state_raise(source->options.state, STATE_ATTENTION, "cups:cache", "%s",
+				problem.text);
+	} else {
+		state_clear(source->options.state, "cups:cache");
+	}
 	for (size_t i = 0; i < list->settle_count; i++)
 		(void)announce_file(round, list->settle[i]);
 	if (list->settle_count == 0 && retirer_barrier(source->retirer, round->uuid) < 0)
-		source->settle_due_ns = due_ns;
+		settle_again(source, SETTLE_MS);
 }
 
 /* The pull subscription is the notifier's stand-in where its program is not installed. */
@@ -531,6 +521,7 @@ int cups_source_new(const struct cups_source_options *options, struct cups_sourc
 		return -ENOMEM;
 	source->options = *options;
 	source->poke_fd = -1;
+	source->settle_wanted = true;
 	pthread_mutex_init(&source->lock, NULL);
 	source->hooks[0] = (struct retirer_source){
 		.name = CUPS_SOURCE_JOB,
@@ -555,9 +546,6 @@ int cups_source_start(struct cups_source *source, struct retirer *retirer)
 	int r;
 
 	source->retirer = retirer;
-	/* What an earlier run did not come to. */
-	source->settle_due_ns = clock_monotonic_ns() + FIRST_SETTLE_MS * 1000000ull;
-	source->settle_tries = 2;
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	r = -pthread_create(&source->thread, &attributes, run, source);

@@ -14,9 +14,10 @@
  *       crash: it is purged again.  The purge's own "job-completed" is nothing new.
  *   U4  cupsd away, restarting, hanging or answering nonsense: nothing is concluded from it, the
  *       reason "cups" stands, and the next round comes at growing intervals.
- *   U5  job.cache names users and titles of jobs that are purged, until cupsd writes it anew: a
- *       second later, or with the next job.  When it has been quiet it is written anew without them
- *       (pipeline/cups_cache.h), and each last version (job.cache.O) is retired like a job.
+ *   U5  job.cache names users and titles of jobs that are purged, until cupsd writes it anew with
+ * the next job: their entries are overwritten in it (pipeline/cups_cache.h), and each last version
+ *       (job.cache.O) is retired like a job.  So too after a start of the service, which may have
+ *       been killed in between.
  *   U6  A job is purged when cupsd does not know it any more, not when cupsd has said so.  cupsd
  *       has to read the job's control file to forget it (without it 2.4.2 answers "ok", and keeps
  *       the job for ever): so that file is cupsd's to unlink, in the purge, and its blocks get

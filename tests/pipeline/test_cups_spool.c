@@ -259,28 +259,6 @@ END_TEST
 
 /* --- job.cache --- */
 
-static bool cache_has(int id)
-{
-	bool has;
-
-	ck_assert_int_eq(cups_spool_cache_has_job(&spool, id, &has, &problem), 0);
-	return has;
-}
-
-START_TEST(a_job_is_found_in_the_cache_and_in_its_last_version)
-{
-	ck_assert(!cache_has(7));
-	make(cache, "job.cache", "# Job cache\nNextJobId 72\n<Job 71>\nName x\n</Job>\n");
-	ck_assert(!cache_has(7));
-	ck_assert(cache_has(71));
-	make(cache, "job.cache.O", "NextJobId 72\n<Job 7>\nName <Job 8>\n</Job>\n");
-	ck_assert(cache_has(7));
-	ck_assert(!cache_has(8));
-	spool.cache = NULL;
-	ck_assert(!cache_has(7));
-}
-END_TEST
-
 static Suite *suite(void)
 {
 	Suite *s = suite_create("cups_spool");
@@ -299,7 +277,6 @@ static Suite *suite(void)
 	tcase_add_test(tc, directories_in_the_temporary_one_are_looked_into_to_a_depth);
 	tcase_add_test(tc, only_the_spool_has_to_be_there);
 	tcase_add_test(tc, a_file_that_somebody_has_open_is_known_and_left_alone);
-	tcase_add_test(tc, a_job_is_found_in_the_cache_and_in_its_last_version);
 	suite_add_tcase(s, tc);
 	return s;
 }

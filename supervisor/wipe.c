@@ -706,30 +706,41 @@ static bool is_due(struct supervisor *supervisor, const char *volume)
 	return false;
 }
 
+static int run_scheduled(
+	struct supervisor *supervisor, const char *volume, struct problem *reterr_problem)
+{
+	const struct wipe_request request = {
+		.volume = volume,
+		.full = supervisor->config->wipe_full,
+		.confirm = volume,
+		.scheduled = true,
+		.uid = geteuid(),
+		.passphrase_fd = -1,
+	};
+	struct json_object *report = NULL;
+	int r = wipe_run(supervisor, &request, NULL, &report, reterr_problem);
+
+	json_object_put(report);
+	return r;
+}
+
 int wipe_tick(struct supervisor *supervisor, struct problem *reterr_problem)
 {
 	struct config *config = supervisor->config;
+	int first = 0;
 
 	if (config->wipe.kind == SCHEDULE_OFF || wipe_is_pending(supervisor, NULL))
 		return 0;
 	for (size_t i = 0; i < config->volume_count; i++) {
 		const char *name = config->volumes[i].name;
-		const struct wipe_request request = {
-			.volume = name,
-			.full = config->wipe_full,
-			.confirm = name,
-			.scheduled = true,
-			.uid = geteuid(),
-			.passphrase_fd = -1,
-		};
-		struct json_object *report = NULL;
 		int r;
 
 		if (!is_due(supervisor, name))
 			continue;
-		r = wipe_run(supervisor, &request, NULL, &report, reterr_problem);
-		json_object_put(report);
-		return r;
+		r = run_scheduled(supervisor, name, first < 0 ? NULL : reterr_problem);
+		first = first < 0 ? first : r;
+		if (wipe_is_pending(supervisor, NULL)) /* that one first */
+			break;
 	}
-	return 0;
+	return first;
 }

@@ -82,8 +82,8 @@ void wipe_stand_still(struct supervisor *supervisor);
 must_check int wipe_resume(struct supervisor *supervisor, const struct progress_sink *progress,
 	struct problem *reterr_problem);
 
-/* Begins the next that is due by the configuration's schedule, if one is: of each volume, counted
- * from its last.  Returns 0, or what wipe_run() says. */
+/* Does what is due by the configuration's schedule: of each volume, counted from its last.  Returns
+ * 0, or what wipe_run() said first. */
 must_check int wipe_tick(struct supervisor *supervisor, struct problem *reterr_problem);
 
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define LOOK_MS		 5000u
+#define REFUSED_QUIET_MS 120000u
 #define REFUSED_AGAIN_MS 600000u /* a scheduled wipe that could not begin */
 
 struct wiper {
@@ -24,6 +25,7 @@ struct wiper {
 	bool woken, stop;
 	/* The thread's own. */
 	uint64_t next_tick_ns;
+	uint64_t refused_ns;	       /* since when what is due cannot begin; 0: it could */
 	char said[PROBLEM_TEXT_BYTES]; /* why the last could not begin */
 };
 
@@ -61,6 +63,21 @@ static void resume(struct wiper *wiper)
 		return;
 }
 
+/* At start the tests have not run, and the volume is not open: that is nothing to speak of yet. */
+static void say_refused(struct wiper *wiper, const char *text, uint64_t now)
+{
+	if (wiper->refused_ns == 0)
+		wiper->refused_ns = now;
+	if (now - wiper->refused_ns < REFUSED_QUIET_MS * UINT64_C(1000000))
+		return;
+	wiper->next_tick_ns = now + REFUSED_AGAIN_MS * UINT64_C(1000000);
+	if (strcmp(wiper->said, text) == 0)
+		return;
+	snprintf(wiper->said, sizeof(wiper->said), "%s", text);
+	events_note(
+		wiper->supervisor->events, "wipe-on-schedule", NULL, "failed", "%s", wiper->said);
+}
+
 static void tick(struct wiper *wiper)
 {
 	struct problem problem = {""};
@@ -70,16 +87,12 @@ static void tick(struct wiper *wiper)
 	if (now < wiper->next_tick_ns)
 		return;
 	r = wipe_tick(wiper->supervisor, &problem);
-	if (r >= 0) {
-		wiper->said[0] = '\0';
+	if (r < 0) {
+		say_refused(wiper, problem_text(&problem, r), now);
 		return;
 	}
-	wiper->next_tick_ns = now + REFUSED_AGAIN_MS * UINT64_C(1000000);
-	if (strcmp(wiper->said, problem_text(&problem, r)) == 0)
-		return;
-	snprintf(wiper->said, sizeof(wiper->said), "%s", problem_text(&problem, r));
-	events_note(
-		wiper->supervisor->events, "wipe-on-schedule", NULL, "failed", "%s", wiper->said);
+	wiper->refused_ns = 0;
+	wiper->said[0] = '\0';
 }
 
 static bool wait_for_news(struct wiper *wiper)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SETTLE_MS	 1500u	/* after the last of several jobs */
@@ -133,6 +134,7 @@ const struct retirer_source *cups_source_hooks(struct cups_source *source, size_
 struct round {
 	struct cups_source *source;
 	char uuid[40];
+	dev_t device; /* of the volume's file system */
 	bool has_news;
 };
 
@@ -203,6 +205,8 @@ static int announce_file(struct round *round, const struct cups_file *file)
 	const char *files[] = {file->path};
 	bool known;
 
+	if (file->device != round->device)
+		return 0; /* not on the volume: "spoolguard cups check" says so */
 	return announce(round, CUPS_SOURCE_FILE, slash ? slash + 1 : file->path, files, 1, &known);
 }
 
@@ -328,8 +332,12 @@ static int look(struct round *round, struct problem *problem)
 {
 	struct cups_source *source = round->source;
 	struct cups_follow_list list = {.finished = NULL};
+	struct stat st;
 	int r;
 
+	if (stat(source->options.config->cups_spool, &st) < 0)
+		return -errno;
+	round->device = st.st_dev;
 	r = cups_server_ping(source->server, problem);
 	if (r < 0)
 		return r;

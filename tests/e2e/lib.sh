@@ -25,7 +25,10 @@ cleanup() {
 	local code=$?
 	trap - EXIT INT TERM
 	for hook in "${at_exit[@]}"; do $hook; done
-	for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null; done
+	# Only what is still our child: numbers of those that ended long ago may be somebody else's by now.
+	for pid in "${pids[@]}"; do
+		[ "$(ps -o ppid= -p "$pid" 2>/dev/null | tr -d ' ')" != $$ ] || kill -9 "$pid" 2>/dev/null
+	done
 	wait 2>/dev/null
 	"$sg" detach --all >/dev/null 2>&1
 	clear_devices

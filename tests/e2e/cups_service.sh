@@ -28,6 +28,12 @@ daemon_kill() {
 	kill -9 "$service" 2>/dev/null
 	wait "$service" 2>/dev/null
 }
+# Its mounter outlives a service that is killed; it is known by its configuration.
+end_mounter() {
+	local pid
+	for pid in $(pgrep -f "^$build/spoolguardd .*--config $conf"); do kill -9 "$pid" 2>/dev/null; done
+}
+at_exit+=(end_mounter)
 state() { "$sg" status --json 2>/dev/null; }
 wait_open() { # wait_open SECONDS
 	local i

@@ -366,6 +366,11 @@ static void account_all(struct batch *batch)
 
 /* --- receipts --- */
 
+/* A file without a name keeps its blocks until the last who has it open closes it. */
+#define MISSING_LIMIT                                                                              \
+	"blocks that somebody else freed got their passes at the barrier at the latest, not in "   \
+	"place; if a program still has such a file open, they get them when it is closed"
+
 static void add_missing(struct json_object *object, const struct batch_job *job, size_t missing)
 {
 	if (missing == 0)
@@ -374,10 +379,8 @@ static void add_missing(struct json_object *object, const struct batch_job *job,
 	fields_add_string(object, "files_missing_why",
 		job->job->attempts > 0
 			? "they were gone at a second attempt: removed by this service after "
-			  "their passes, or by somebody else; blocks that somebody else freed got "
-			  "their passes at the barrier at the latest, not in place"
-			: "somebody else removed them first: their blocks got their passes at the "
-			  "barrier at the latest, not in place");
+			  "their passes, or by somebody else; " MISSING_LIMIT
+			: "somebody else removed them first; " MISSING_LIMIT);
 }
 
 /* The numbers are those of all attempts. */

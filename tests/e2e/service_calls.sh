@@ -106,6 +106,21 @@ pipeline job complete --id open --wait --timeout 30 "$mount/open" >/dev/null || 
 wait $holder
 ok "jobs are begun, completed, waited for; the same again gives the same receipt"
 
+document unnamed
+sync -f "$mount"
+sleep 60 <"$mount/unnamed" &
+holder=$!
+device=$(findmnt -nro SOURCE "$mount")
+(sleep 1; rm "$mount/unnamed") &
+pipeline job complete --id unnamed --wait --timeout 30 --json "$mount/unnamed" >"$work/out" || fail "removed while it was open: $(cat "$work/out")"
+jq -e '.erased_files == 0 and .files_missing == 1 and (.files_missing_why | contains("when it is closed"))' "$work/out" >/dev/null ||
+	fail "a receipt for a file that lives on without a name: $(cat "$work/out")"
+kill $holder
+wait $holder 2>/dev/null
+"$sg" sweep spool >/dev/null || fail "sweep"
+dd if="$device" iflag=direct bs=1M status=none | grep -aq 'BODYMARK unnamed' && fail "closed, it is still there"
+ok "a file that is removed while a program has it open: the receipt says so, and it is overwritten when it is closed"
+
 python3 - "$SPOOLGUARD_SOCKET" "$mount/gone" <<'PY' || fail "a caller that begins and dies"
 import json, os, socket, sys
 open(sys.argv[2], "w").write("BODYMARK gone" * 1000)

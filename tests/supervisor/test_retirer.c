@@ -585,6 +585,7 @@ START_TEST(a_file_that_was_never_there_is_said_to_be_missing) /* T2 */
 	ck_assert_uint_eq(number_in("files_missing"), 1);
 	ck_assert_uint_eq(number_in("erased_files"), 0);
 	ck_assert_ptr_nonnull(strstr(text_in("files_missing_why"), "somebody else removed"));
+	ck_assert_ptr_nonnull(strstr(text_in("files_missing_why"), "still has such a file open"));
 }
 END_TEST
 

@@ -175,6 +175,8 @@ kill_service() {
 	daemon_up
 }
 kill_volume() {
+	# After more than ten deaths in ten minutes a service gives up, until an administrator attaches it.
+	[ $volume_kills_since -lt 9 ] || { kill_cupsd; return; }
 	[ $((RANDOM % 2)) = 0 ] || reached_disk
 	kill -9 "$(volume_pid)" 2>/dev/null
 	pending=()
@@ -182,9 +184,7 @@ kill_volume() {
 	# cupsd has open files on the mount that died: it is started again with the mount.
 	cupsd_kill
 	cupsd_up
-	# The service gives up after ten deaths in ten minutes, until an administrator attaches it.
 	volume_kills_since=$((volume_kills_since + 1))
-	[ $volume_kills_since -lt 9 ] || { "$sg" detach "$image" && "$sg" attach spool; } >/dev/null 2>&1
 }
 disturb() {
 	[ ${#victims[@]} -gt 0 ] || return
@@ -222,6 +222,7 @@ for id in "${!pending[@]}"; do owed[$id]=1; done
 deadline=$((SECONDS + 60))
 once_more=$((SECONDS + 10))
 while :; do
+	kill -0 "$cupsd_pid" 2>/dev/null || { echo "  cupsd ended by itself"; cupsd_up; } # as its unit does
 	# Documents that had not reached the disk when the volume died are waited for by cupsd, as after a power
 	# cut: these jobs are held.  Those whose filter met errors then are stopped.
 	for id in $(lpstat -o | awk '{print $1}'); do

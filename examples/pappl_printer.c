@@ -114,6 +114,36 @@ static bool print_file(pappl_job_t *job, pappl_pr_options_t *options, pappl_devi
 	return true;
 }
 
+/* PAPPL takes no driver without these; they are for images and PWG raster, which go to nothing. */
+static bool no_job(pappl_job_t *job, pappl_pr_options_t *options, pappl_device_t *device)
+{
+	(void)job;
+	(void)options;
+	(void)device;
+	return true;
+}
+
+static bool no_page(
+	pappl_job_t *job, pappl_pr_options_t *options, pappl_device_t *device, unsigned page)
+{
+	(void)job;
+	(void)options;
+	(void)device;
+	(void)page;
+	return true;
+}
+
+static bool no_line(pappl_job_t *job, pappl_pr_options_t *options, pappl_device_t *device,
+	unsigned y, const unsigned char *line)
+{
+	(void)job;
+	(void)options;
+	(void)device;
+	(void)y;
+	(void)line;
+	return true;
+}
+
 static bool no_status(pappl_printer_t *printer)
 {
 	(void)printer;
@@ -132,6 +162,11 @@ static bool set_up_driver(pappl_system_t *system, const char *name, const char *
 	snprintf(driver->make_and_model, sizeof(driver->make_and_model), "Spoolguard example");
 	driver->format = "application/octet-stream";
 	driver->printfile_cb = print_file;
+	driver->rstartjob_cb = no_job;
+	driver->rstartpage_cb = no_page;
+	driver->rwriteline_cb = no_line;
+	driver->rendpage_cb = no_page;
+	driver->rendjob_cb = no_job;
 	driver->status_cb = no_status;
 	driver->ppm = 10;
 	driver->color_supported = PAPPL_COLOR_MODE_MONOCHROME;

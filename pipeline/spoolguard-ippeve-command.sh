@@ -26,9 +26,11 @@ pages=$(readlink -f "/proc/$$/fd/1")
 code=$?
 
 if why=$("$spoolguard" job complete --id "$job" --wait -- "$1" 2>&1 >/dev/null); then
-	echo 'STATE: -com.spoolguard-not-retired-warning' >&2
+	echo 'STATE: -other' >&2
+	echo 'ATTR: printer-alert-description=""' >&2
 else
-	echo 'STATE: +com.spoolguard-not-retired-warning' >&2
+	echo 'STATE: +other' >&2
+	echo 'ATTR: printer-alert-description="a job is printed and not overwritten"' >&2
 	echo "ERROR: $why" >&2
 fi
 case $pages in

@@ -6,6 +6,7 @@
  * Method: a real volume; the test is the spooler, and the retirer (watch_fixture.h).
  */
 #include "tests/supervisor/watch_fixture.h"
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mount.h>
 
@@ -495,7 +496,9 @@ START_TEST(events_that_the_kernel_dropped_cost_nothing_but_time)
 {
 	char a[PATH_MAX + 512], b[PATH_MAX + 512];
 
+	make_directory("r");
 	add_watch("w", "q", true);
+	add_watch("x", "r", false);
 	start_watcher();
 	put("q/first");
 	await(names_of("q/first") == 2);
@@ -509,11 +512,12 @@ START_TEST(events_that_the_kernel_dropped_cost_nothing_but_time)
 	for (int i = 0; i < 20000; i++)
 		ck_assert_int_eq(i % 2 ? rename(b, a) : rename(a, b), 0);
 	put("q/third");
+	put("r/a"); /* of which nothing is left in the queue */
 	drop("q/first");
 	atomic_store(&volume_is_slow, false);
 	await(names_of("q/third") == 2);
-	await_seen(1);
-	retire_all(1);
+	await_seen(2);
+	retire_all(2);
 }
 END_TEST
 
@@ -582,6 +586,35 @@ START_TEST(a_volume_can_go_and_come_back)
 	atomic_store(&volume_is_open, true);
 	start_watcher();
 	await(names_of("q/c") == 2);
+}
+END_TEST
+
+static atomic_bool has_let_go;
+
+static void *let_go(void *unused)
+{
+	watch_directory_let_go(watcher);
+	atomic_store(&has_let_go, true);
+	return unused;
+}
+
+START_TEST(a_volume_is_let_go_of_when_the_look_that_is_under_way_has_ended)
+{
+	pthread_t thread;
+
+	add_watch("w", "q", true);
+	start_watcher();
+	put("q/a");
+	await(names_of("q/a") == 2);
+	atomic_store(&volume_is_slow, true);
+	watch_directory_wake(watcher);
+	pause_ms(100);
+	ck_assert_int_eq(pthread_create(&thread, NULL, let_go, NULL), 0);
+	pause_ms(300);
+	ck_assert(!atomic_load(&has_let_go));
+	atomic_store(&volume_is_slow, false);
+	await(atomic_load(&has_let_go));
+	pthread_join(thread, NULL);
 }
 END_TEST
 
@@ -774,6 +807,7 @@ int main(void)
 	tcase_add_test(tcase, events_that_the_kernel_dropped_cost_nothing_but_time);
 	tcase_add_test(tcase, a_directory_may_come_later_go_and_come_back);
 	tcase_add_test(tcase, a_volume_can_go_and_come_back);
+	tcase_add_test(tcase, a_volume_is_let_go_of_when_the_look_that_is_under_way_has_ended);
 	tcase_add_test(tcase, a_directory_can_be_named_by_a_bind_of_it);
 	tcase_add_test(tcase, what_cannot_be_watched_is_said);
 	tcase_add_test(tcase, a_place_that_somebody_else_made_is_not_used);

@@ -16,7 +16,8 @@
 #   SPOOLGUARD           the command line tool ("spoolguard")
 #
 # While the service cannot be reached the job is printed nevertheless, its file stays where it is
-# (ippeveprinter -k), and the printer says so.
+# (ippeveprinter -k), and the printer says so: by the reason "other", since ippeveprinter drops those
+# that it does not know, and in printer-alert-description.
 command=${SPOOLGUARD_COMMAND:?names the command that prints}
 spoolguard=${SPOOLGUARD:-spoolguard}
 job=${SPOOLGUARD_JOBS:-ippeve-}${IPP_JOB_ID:-$$}

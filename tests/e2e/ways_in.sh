@@ -176,7 +176,7 @@ int main(int argc, char **argv)
 	printf("begun %d\n", r);
 	fflush(stdout);
 	if (strcmp(argv[1], "complete") == 0) {
-		r = spoolguard_job_complete(session, argv[4], file, 1, true, &receipt);
+		r = spoolguard_job_complete(session, argv[4], NULL, 0, true, &receipt);
 		printf("%s %d\n", receipt ? receipt : spoolguard_text(session), r);
 		return r < 0;
 	}

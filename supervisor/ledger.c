@@ -573,7 +573,7 @@ void ledger_count(struct ledger *ledger, struct ledger_counts *ret_counts)
 	for (size_t i = 0; i < ledger->table.count; i++) {
 		const struct ledger_entry *entry = ledger->table.entries[i];
 
-		if (entry->state != LEDGER_RETIRED &&
+		if (entry->state != LEDGER_RETIRED && entry->state != LEDGER_HELD &&
 			(counts.oldest_open_wall_s == 0 ||
 				entry->seen_wall_s < counts.oldest_open_wall_s))
 			counts.oldest_open_wall_s = entry->seen_wall_s;

@@ -153,7 +153,9 @@ size_t ledger_list(struct ledger *ledger, enum ledger_state state, const char *v
 struct ledger_counts {
 	uint64_t by_state[LEDGER_FAILED + 1]; /* RETIRED: those that are remembered */
 	uint64_t retired_ever;
-	int64_t oldest_open_wall_s; /* of those that are not RETIRED; 0: none */
+	/* Of those that are neither RETIRED nor HELD (a person's wish, or his to see to: that must
+	 * not hold up a whole printer); 0: none. */
+	int64_t oldest_open_wall_s;
 };
 void ledger_count(struct ledger *ledger, struct ledger_counts *ret_counts);
 const char *ledger_state_text(enum ledger_state state);

@@ -8,6 +8,7 @@
 # The machine: systemd as process 1 in a container, over a copy (overlay) of this system's files, with
 # network, processes and mounts of its own.  The kernel, its loop devices and FUSE are this one's.
 # Time limit: 240 s
+# Runs alone.  Mounts of others would be copied into the machine, and could not end.
 . "$(dirname "$0")/lib.sh"
 
 need_root_and_fuse

@@ -34,18 +34,20 @@ struct ledger_file {
 	bool failed;	      /* F3 */
 };
 
-static int (*hook)(void *context, enum ledger_file_step step);
-static void *hook_context;
+static int (*_Atomic hook)(void *context, enum ledger_file_step step);
+static void *_Atomic hook_context;
 
 void ledger_file_set_hook(int (*new_hook)(void *context, enum ledger_file_step step), void *context)
 {
-	hook = new_hook;
 	hook_context = context;
+	hook = new_hook;
 }
 
 static int before(enum ledger_file_step step)
 {
-	return hook ? hook(hook_context, step) : 0;
+	int (*now)(void *context, enum ledger_file_step step) = hook;
+
+	return now ? now(hook_context, step) : 0;
 }
 
 /* --- single steps --- */

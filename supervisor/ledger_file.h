@@ -51,7 +51,7 @@ void ledger_file_rewrite_abandon(struct ledger_file *file);
 
 /*
  * For tests: called before each step that changes what is on the medium.  What it returns (0 or
- * -errno) becomes of the step, which is then not done.  NULL: none.  For one thread.
+ * -errno) becomes of the step, which is then not done.  NULL: none.
  */
 enum ledger_file_step {
 	LEDGER_FILE_ALLOCATE,

@@ -39,19 +39,20 @@ static struct state *state;
 static struct events *events;
 static struct ledger *ledger;
 static struct retirer *retirer;
+static bool waits; /* it was paused by setup() */
 
 /* --- a session that is played --- */
 
 static struct {
 	pthread_mutex_t lock;
 	int open_error, run_error, barrier_error; /* next_ only: used up by one call */
-	int file_error;				  /* of files whose name has "stubborn" in it */
-	bool refused;				  /* ... whose removal is no erasure */
-	unsigned int opens, runs, barriers;
-	size_t most_jobs;
-	uint64_t run_ns[64]; /* when files were worked on */
-	char order[256];     /* what was done, a letter each */
-	void (*in_run)(void);
+	atomic_int file_error;			  /* of files whose name has "stubborn" in it */
+	atomic_bool refused;			  /* ... whose removal is no erasure */
+	atomic_uint opens, runs, barriers;
+	_Atomic size_t most_jobs;
+	_Atomic uint64_t run_ns[64]; /* when files were worked on */
+	char order[256];	     /* what was done, a letter each */
+	void (*_Atomic in_run)(void);
 	atomic_bool gate_closed;
 	atomic_bool at_gate;
 } play = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -216,7 +217,7 @@ void retire_result_done(struct retire_result *result)
 /* --- a source of jobs --- */
 
 static int check_answer, purge_answer;
-static unsigned int checks, purges;
+static atomic_uint checks, purges;
 
 static int check(void *context, const struct ledger_job *job)
 {
@@ -284,6 +285,16 @@ static void start(void)
 
 	ck_assert_int_eq(retirer_new(&options, &retirer), 0);
 	retirer_set_selftest(retirer, SELFTEST);
+	waits = false;
+}
+
+/* What a test prepares is there before anything begins. */
+static void go(void)
+{
+	if (waits)
+		retirer_resume(retirer);
+	waits = false;
+	retirer_wake(retirer);
 }
 
 static void setup(void)
@@ -306,6 +317,8 @@ static void setup(void)
 	ck_assert_int_eq(events_new(directory, &events), 0);
 	ck_assert_int_eq(ledger_open(directory, &ledger, &problem), 0);
 	start();
+	retirer_pause(retirer);
+	waits = true;
 	open_volume();
 }
 
@@ -376,7 +389,7 @@ static bool comes_to(uint64_t number, enum ledger_state wanted, unsigned int ms)
 
 static void retires(uint64_t number)
 {
-	retirer_wake(retirer);
+	go();
 	ck_assert_msg(comes_to(number, LEDGER_RETIRED, 10000), "job %" PRIu64 " is %s: %s", number,
 		ledger_state_text(job.state), job.why);
 	usleep(20000); /* what follows from it */
@@ -457,7 +470,7 @@ START_TEST(jobs_that_gather_share_batches)
 		snprintf(id, sizeof(id), "%zu", i);
 		numbers[i] = announce("call", id, make_file(id));
 	}
-	retirer_wake(retirer);
+	go();
 	usleep(50000);
 	ck_assert_uint_eq(play.runs, 0);
 	retirer_resume(retirer);
@@ -482,7 +495,7 @@ START_TEST(nothing_is_touched_before_retiring_is_durable) /* T1 */
 	atomic_int left = 0;
 
 	ledger_file_set_hook(fail_writes, &left);
-	retirer_wake(retirer);
+	go();
 	usleep(200000);
 	ck_assert(is_there(file));
 	ck_assert_uint_eq(play.runs, 0);
@@ -524,7 +537,7 @@ START_TEST(nobody_is_told_before_retired_is_durable) /* T1 */
 
 	ck_assert_int_eq(retirer_await(retirer, number, on_done, &told), 0);
 	ledger_file_set_hook(fail_writes, &left);
-	retirer_wake(retirer);
+	go();
 	for (int i = 0; i < 5000 && play.barriers == 0; i++)
 		usleep(1000);
 	usleep(100000);
@@ -596,7 +609,7 @@ START_TEST(a_file_that_is_open_elsewhere_holds_up_its_own_job_alone) /* T3, T5 *
 
 	play.file_error = -EBUSY;
 	retires(other);
-	ck_assert(comes_to(busy, LEDGER_FAILED, 1000));
+	ck_assert(comes_to(busy, LEDGER_FAILED, 10000));
 	ck_assert_str_eq(job.why, "a file is open in scanner");
 	for (int i = 0; i < 5000 && play.runs < 5; i++)
 		usleep(1000);
@@ -606,7 +619,7 @@ START_TEST(a_file_that_is_open_elsewhere_holds_up_its_own_job_alone) /* T3, T5 *
 		uint64_t ms = (play.run_ns[i + 1] - play.run_ns[i]) / 1000000u;
 
 		ck_assert_uint_ge(ms, 95u << i);
-		ck_assert_uint_lt(ms, (100u << i) + 400);
+		ck_assert_uint_lt(ms, (100u << i) + 5000);
 	}
 	play.file_error = 0;
 	retirer_retry(retirer, busy);
@@ -621,7 +634,7 @@ START_TEST(what_cannot_pass_soon_is_tried_again_after_a_second) /* T3 */
 	uint64_t number = announce("call", "1", make_file("stubborn"));
 
 	play.file_error = -EMLINK;
-	retirer_wake(retirer);
+	go();
 	for (int i = 0; i < 8000 && play.runs < 3; i++)
 		usleep(1000);
 	ck_assert_uint_ge(play.run_ns[1] - play.run_ns[0], 990000000u);
@@ -645,7 +658,7 @@ START_TEST(of_a_job_with_many_files_each_is_erased_once)
 
 	play.file_error = -EBUSY;
 	ck_assert_int_eq(ledger_add(ledger, &news, &number, &known, &problem), 0);
-	retirer_wake(retirer);
+	go();
 	ck_assert(comes_to(number, LEDGER_FAILED, 5000));
 	ck_assert(!is_there(files[0]));
 	play.file_error = 0;
@@ -666,7 +679,7 @@ START_TEST(while_nothing_may_be_claimed_jobs_wait_and_say_so) /* T4 */
 	uint64_t number = announce("call", "1", file);
 
 	state_raise(state, STATE_STOPS_CLAIMS, "selftest", "aes/xts failed");
-	retirer_wake(retirer);
+	go();
 	usleep(200000);
 	ck_assert_int_eq(state_of(number), LEDGER_SEEN);
 	ck_assert_ptr_nonnull(strstr(job.why, "waits"));
@@ -690,7 +703,7 @@ START_TEST(a_self_test_that_fails_in_mid_course_holds_what_was_done) /* T4 */
 
 	play.in_run = lose_claims;
 	ck_assert_int_eq(retirer_await(retirer, number, on_done, &told), 0);
-	retirer_wake(retirer);
+	go();
 	for (int i = 0; i < 5000 && play.barriers == 0; i++)
 		usleep(1000);
 	usleep(300000);
@@ -715,7 +728,9 @@ START_TEST(or_they_are_retired_and_nothing_is_claimed) /* T4 */
 	ck_assert(!flag_in("claims"));
 	ck_assert_str_eq(text_in("result"), "not claimed");
 	ck_assert_ptr_nonnull(strstr(text_in("claims_why"), "aes/xts failed"));
+	retirer_pause(retirer);
 	config.on_failure = CONFIG_HOLD;
+	retirer_resume(retirer);
 }
 END_TEST
 
@@ -727,12 +742,12 @@ START_TEST(a_job_that_is_not_finished_after_all_is_left_alone)
 	uint64_t number = announce("cups", "1", file);
 
 	check_answer = -EAGAIN;
-	retirer_wake(retirer);
+	go();
 	usleep(200000);
 	ck_assert_int_eq(state_of(number), LEDGER_SEEN);
 	ck_assert(is_there(file));
 	ck_assert_uint_eq(play.runs, 0);
-	retirer_wake(retirer); /* news of others do not bring it forward */
+	go(); /* news of others do not bring it forward */
 	usleep(100000);
 	ck_assert_uint_eq(checks, 1);
 	ck_assert(comes_to(number, LEDGER_RETIRED, 5000));
@@ -745,7 +760,7 @@ START_TEST(a_spooler_that_does_not_forget_a_job_is_asked_again)
 	uint64_t number = announce("cups", "1", make_file("a"));
 
 	purge_answer = -EREMOTEIO;
-	retirer_wake(retirer);
+	go();
 	ck_assert(comes_to(number, LEDGER_FAILED, 5000));
 	ck_assert_ptr_nonnull(strstr(job.why, "cupsd says no"));
 	retires(number);
@@ -817,7 +832,7 @@ START_TEST(without_a_barrier_nothing_is_retired)
 
 	play.barrier_error = -EIO;
 	ck_assert_int_eq(retirer_await(retirer, number, on_done, &told), 0);
-	retirer_wake(retirer);
+	go();
 	for (int i = 0; i < 5000 && play.barriers == 0; i++)
 		usleep(1000);
 	usleep(50000);
@@ -835,10 +850,10 @@ START_TEST(blocks_that_the_medium_refuses_hold_the_job) /* T6 */
 	uint64_t number = announce("call", "1", make_file("stubborn"));
 
 	play.refused = true;
-	retirer_wake(retirer);
+	go();
 	ck_assert(comes_to(number, LEDGER_HELD, 5000));
 	ck_assert_ptr_nonnull(strstr(job.why, "refuses"));
-	retirer_wake(retirer);
+	go();
 	usleep(100000);
 	ck_assert_uint_eq(play.runs, 1);
 	/* A person has seen to it. */
@@ -856,14 +871,11 @@ START_TEST(names_under_another_key_hold_the_job)
 	uint64_t number;
 	char path[300];
 
-	retirer_pause(retirer);
 	number = announce("call", "1", file);
 	snprintf(path, sizeof(path), "%s/" LEDGER_KEY_DIRECTORY "/" LEDGER_KEY_FILE, mount);
 	ck_assert_int_eq(unlink(path), 0);
-	retirer_resume(retirer);
-	retirer_pause(retirer);
 	open_volume(); /* a new key is made */
-	retirer_resume(retirer);
+	go();
 	ck_assert(comes_to(number, LEDGER_HELD, 5000));
 	ck_assert(is_there(file));
 	ck_assert_int_eq(ledger_set(ledger, number, LEDGER_SEEN, NULL, NULL), 0);
@@ -968,7 +980,7 @@ START_TEST(a_strangers_file_is_not_touched)
 	bool known;
 
 	ck_assert_int_eq(ledger_add(ledger, &news, &number, &known, &problem), 0);
-	retirer_wake(retirer);
+	go();
 	ck_assert(comes_to(number, LEDGER_FAILED, 5000));
 	ck_assert(is_there(file));
 	ck_assert_ptr_nonnull(strstr(job.why, "not its user's"));
@@ -987,14 +999,14 @@ START_TEST(whoever_waits_is_told_of_every_end)
 	ck_assert_int_eq(retirer_await(retirer, 999, on_done, &told), -ENOENT);
 	play.file_error = -EMLINK;
 	ck_assert_int_eq(retirer_await(retirer, number, on_done, &told), 0);
-	retirer_wake(retirer);
+	go();
 	ck_assert(is_told(1));
 	ck_assert_int_eq(told_state, LEDGER_FAILED);
 	ck_assert_int_eq(retirer_await(retirer, number, on_done, &told), 0); /* at once */
 	ck_assert(is_told(2));
 	number = announce("call", "2", NULL);
 	ck_assert_int_eq(ledger_set(ledger, number, LEDGER_HELD, "by hand", NULL), 0);
-	retirer_wake(retirer);
+	go();
 	ck_assert_int_eq(retirer_await(retirer, number, on_done, &told), 0);
 	ck_assert(is_told(3));
 	ck_assert_int_eq(told_state, LEDGER_HELD);
@@ -1018,7 +1030,7 @@ START_TEST(a_pause_waits_for_the_batch_under_way)
 	uint64_t number = announce("call", "1", make_file("a")), other;
 
 	atomic_store(&play.gate_closed, true);
-	retirer_wake(retirer);
+	go();
 	for (int i = 0; i < 5000 && !atomic_load(&play.at_gate); i++)
 		usleep(1000);
 	ck_assert(atomic_load(&play.at_gate));
@@ -1026,7 +1038,7 @@ START_TEST(a_pause_waits_for_the_batch_under_way)
 	retirer_pause(retirer);
 	ck_assert_int_eq(state_of(number), LEDGER_RETIRED);
 	other = announce("call", "2", make_file("b"));
-	retirer_wake(retirer);
+	go();
 	usleep(50000);
 	ck_assert_int_eq(state_of(other), LEDGER_SEEN);
 	retirer_resume(retirer);
@@ -1049,7 +1061,7 @@ START_TEST(a_closed_volume_takes_no_names_and_its_jobs_wait)
 
 	retirer_close_volume(retirer, UUID, true);
 	number = announce("call", "1", file); /* it will be back */
-	retirer_wake(retirer);
+	go();
 	usleep(50000);
 	ck_assert_int_eq(state_of(number), LEDGER_SEEN);
 	retirer_close_volume(retirer, UUID, false);
@@ -1093,7 +1105,7 @@ START_TEST(no_event_and_no_line_names_a_file) /* T5 */
 	uint64_t number = announce("call", "1", make_file("stubborn-payroll.pdf"));
 
 	play.file_error = -EMLINK;
-	retirer_wake(retirer);
+	go();
 	ck_assert(comes_to(number, LEDGER_FAILED, 5000));
 	play.file_error = 0;
 	retirer_retry(retirer, number);

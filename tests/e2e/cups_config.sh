@@ -224,9 +224,9 @@ setsid cupsd -f -c $conf -s $files >/dev/null 2>&1 </dev/null &
 echo \$! > $work/c/cupsd.pid
 RESTART
 chmod 755 "$work/restart"
-expect 1 cups apply --wait 3 --reload-command "$work/restart"
+expect 1 cups apply --wait 10 --reload-command "$work/restart"
 cupsd_use "$work/c"
-grep -q 'does not answer within 3 s.*what was before is in place again, and cupsd runs with it' "$work/err" || fail "restored: $(cat "$work/err")"
+grep -q 'does not answer within 10 s.*what was before is in place again, and cupsd runs with it' "$work/err" || fail "restored: $(cat "$work/err")"
 [ "$(both)" = "$before" ] || fail "what was before is not in place again"
 job_wait "$(job_submit raw "$conf")" ''
 [ ! -e "$work/c/etc/.spoolguard-apply" ] || fail "the mark of an unfinished apply stays"
@@ -293,6 +293,6 @@ fi
 as_before
 cups apply --no-reload >/dev/null || fail "apply"
 touch "$work/c/etc/.spoolguard-apply"
-expect 1 cups apply --wait 3 --reload-command "$work/restart"
+expect 1 cups apply --wait 10 --reload-command "$work/restart"
 [ "$(both)" = "$before" ] || fail "an apply that was killed, and that cupsd does not come up with, is not taken back"
 ok "an unfinished apply is finished or taken back by the next"

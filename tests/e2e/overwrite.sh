@@ -49,7 +49,7 @@ root_device=$(findmnt -nro SOURCE /)
 [ -b "$root_device" ] && refuses 1 'CONFINE|mounted' "$sg" overwrite --confirm x "$root_device"
 if [ -d /etc/cups ]; then
 	for f in /etc/cups/*; do
-		[ -f "$f" ] && { refuses 1 'never a medium' "$sg" overwrite --dry-run "$f"; break; }
+		[ -f "$f" ] && { refuses 1 'ever a medium' "$sg" overwrite --dry-run "$f"; break; }
 	done
 fi
 echo "not yours" > "$work/rootfile"

@@ -19,6 +19,7 @@ at_exit=() # functions that a script wants called before anything is taken down
 clear_devices() {
 	losetup -nO NAME,BACK-FILE | awk -v w="$work/" 'index($2, w) {print $1}' | while read -r l; do losetup -d "$l"; done
 	findmnt -rno TARGET | grep -F "$work/" | sort -r | while read -r at; do umount -l "$at"; done
+	! mountpoint -q "$work" || umount -l "$work"
 }
 
 cleanup() {

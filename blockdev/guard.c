@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "blockdev/guard.h"
 #include "base/io.h"
+#include "base/path.h"
 #include "blockdev/guard_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -23,15 +24,6 @@
 #endif
 
 /* --- where the path is --- */
-
-static bool is_at_or_below(const char *path, const char *directory)
-{
-	size_t bytes = strlen(directory);
-
-	while (bytes > 0 && directory[bytes - 1] == '/')
-		bytes--;
-	return strncmp(path, directory, bytes) == 0 && (path[bytes] == '/' || path[bytes] == '\0');
-}
 
 /* The path without links; of one that is missing, its directory's with its own name behind. */
 static int resolve(const char *path, bool missing, char ret_real[static PATH_MAX])
@@ -79,9 +71,9 @@ static int check_confinement(
 			wanted);
 	if (st && S_ISBLK(st->st_mode))
 		inside = device_backing(st->st_rdev, &backing) >= 0 && backing.block == 0 &&
-			 is_at_or_below(backing.path, directory);
+			 path_is_at_or_below(backing.path, directory);
 	else
-		inside = is_at_or_below(real, directory) && strcmp(real, directory) != 0;
+		inside = path_is_at_or_below(real, directory) && strcmp(real, directory) != 0;
 	if (inside)
 		return 0;
 	return problem_set(reterr_problem, -EPERM,
@@ -124,7 +116,7 @@ int guard_check_confined(const char *path, struct problem *reterr_problem)
 static int check_place(
 	const char *path, const char *real, const struct stat *st, struct problem *reterr_problem)
 {
-	if (is_at_or_below(real, PROTECTED_DIRECTORY))
+	if (path_is_at_or_below(real, PROTECTED_DIRECTORY))
 		return problem_set(reterr_problem, -EPERM,
 			"%s is refused: nothing in " PROTECTED_DIRECTORY
 			" is ever a medium; name another path",
@@ -142,7 +134,7 @@ static int check_missing(const char *path, const struct guard_options *options,
 	int r;
 
 	/* As it is written, too: /dev/mistyped/x has no directory that could be resolved. */
-	if (is_at_or_below(path, "/dev"))
+	if (path_is_at_or_below(path, "/dev"))
 		return problem_set(reterr_problem, -ENODEV,
 			"%s does not exist, and nothing is ever created in /dev; check the name of "
 			"the device",
@@ -157,7 +149,7 @@ static int check_missing(const char *path, const struct guard_options *options,
 	if (r < 0)
 		return problem_set(reterr_problem, r, "%s cannot be created: %s; check the path",
 			path, strerror(-r));
-	if (is_at_or_below(real, "/dev"))
+	if (path_is_at_or_below(real, "/dev"))
 		return problem_set(reterr_problem, -ENODEV,
 			"%s does not exist, and nothing is ever created in /dev; check the name of "
 			"the device",
@@ -276,7 +268,7 @@ int guard_check(const char *path, const struct guard_options *options,
 	int r;
 
 	if (stat(path, &st) < 0) {
-		if (errno != ENOENT && !(errno == ENOTDIR && is_at_or_below(path, "/dev")))
+		if (errno != ENOENT && !(errno == ENOTDIR && path_is_at_or_below(path, "/dev")))
 			return problem_set(reterr_problem, -errno,
 				"%s cannot be looked at: %s; check the path", path,
 				strerror(errno));

@@ -5,6 +5,7 @@
 #include "attached/bind.h"
 #include "attached/volumes.h"
 #include "base/io.h"
+#include "base/path.h"
 #include "blockdev/guard.h"
 #include "blockdev/mount_table.h"
 #include "cli/cups_move.h"
@@ -28,13 +29,6 @@ static const struct {
 	[CUPS_MOVE_CACHE] = {"cache", "cache"},
 	[CUPS_MOVE_LOG] = {"log", "log"},
 };
-
-static bool is_at_or_below(const char *path, const char *directory)
-{
-	size_t bytes = strlen(directory);
-
-	return strncmp(path, directory, bytes) == 0 && (path[bytes] == '/' || path[bytes] == '\0');
-}
 
 /* --- the volume --- */
 
@@ -141,7 +135,7 @@ static bool holds_something_else(
 		context->paths.items[CUPS_STATE_DIR].path, move->volume.path, move->mounted_at};
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		if (strcmp(others[i], at) != 0 && is_at_or_below(others[i], at))
+		if (strcmp(others[i], at) != 0 && path_is_at_or_below(others[i], at))
 			return true;
 	}
 	return false;
@@ -205,7 +199,7 @@ static const char *find_reason(const struct cups_context *context, const struct 
 	}
 	if (reason)
 		return reason;
-	if (is_at_or_below(ret_path, move->trees[CUPS_MOVE_SPOOL].at))
+	if (path_is_at_or_below(ret_path, move->trees[CUPS_MOVE_SPOOL].at))
 		return "it lies in the spool, and is moved with it";
 	if (access(ret_path, F_OK) < 0)
 		return "it does not exist";
@@ -271,7 +265,7 @@ static void find_emptied(const struct cups_context *context, struct cups_move_tr
 	const char *temp = context->paths.items[CUPS_TEMP_DIR].path;
 	const char *name = temp + strlen(root) + 1;
 
-	if (is_at_or_below(temp, root) && strcmp(temp, root) != 0 && !strchr(name, '/') &&
+	if (path_is_at_or_below(temp, root) && strcmp(temp, root) != 0 && !strchr(name, '/') &&
 		strlen(name) < sizeof(spool->emptied))
 		strcpy(spool->emptied, name);
 }

@@ -9,6 +9,7 @@
  * inih says nothing was none.
  */
 #include "base/io.h"
+#include "base/path.h"
 #include "base/utf8.h"
 #include "supervisor/config_impl.h"
 #include <errno.h>
@@ -476,4 +477,13 @@ int config_read(const char *path, struct config *ret_config, struct problem *ret
 		*ret_config = *reading.config;
 	free(reading.config);
 	return r;
+}
+
+bool config_has_cups_spool(const struct config *config, const struct config_volume *volume)
+{
+	bool has = path_is_at_or_below(config->cups_spool, volume->mount);
+
+	for (size_t i = 0; i < volume->bind_count; i++)
+		has = has || path_is_at_or_below(config->cups_spool, volume->binds[i].at);
+	return config->cups && has;
 }

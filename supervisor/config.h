@@ -136,4 +136,8 @@ must_check int config_check(const char *path,
 
 const char *config_role_name(enum config_role role);
 
+/* CUPS is followed, and its spool lies on that volume: at or below its mount, or one of its binds.
+ */
+bool config_has_cups_spool(const struct config *config, const struct config_volume *volume);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/io.h"
+#include "base/path.h"
 #include "supervisor/ledger_key.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
@@ -225,11 +226,7 @@ static int check_prefix(const struct place *place, const char *path, struct prob
 static int check_place(const struct place *place, enum kind kind, uid_t uid, const char *path,
 	struct problem *problem)
 {
-	const char *ours = LEDGER_KEY_DIRECTORY;
-	size_t length = strlen(ours);
-
-	if (strncmp(place->inside, ours, length) == 0 &&
-		(place->inside[length] == '/' || place->inside[length] == '\0'))
+	if (path_is_at_or_below(place->inside, LEDGER_KEY_DIRECTORY))
 		return problem_set(problem, -EACCES, "%s is spoolguard's own", path);
 	switch (kind) {
 	case KIND_DIRECTORY:

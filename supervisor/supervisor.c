@@ -446,32 +446,13 @@ static int open_directories(struct supervisor *supervisor, struct problem *reter
 	return r;
 }
 
-static bool is_at_or_below(const char *path, const char *above)
-{
-	size_t length = strlen(above);
-
-	return strncmp(path, above, length) == 0 && (path[length] == '\0' || path[length] == '/');
-}
-
-/* A volume's place, or a directory of it that is bound, is at or above the path. */
-static bool is_on_volume(const struct config *config, const char *path)
-{
-	for (size_t i = 0; i < config->volume_count; i++) {
-		const struct config_volume *volume = &config->volumes[i];
-
-		if (is_at_or_below(path, volume->mount))
-			return true;
-		for (size_t j = 0; j < volume->bind_count; j++) {
-			if (is_at_or_below(path, volume->binds[j].at))
-				return true;
-		}
-	}
-	return false;
-}
-
 bool supervisor_follows_cups(const struct config *config)
 {
-	return config->cups && is_on_volume(config, config->cups_spool);
+	bool has = false;
+
+	for (size_t i = 0; i < config->volume_count; i++)
+		has = has || config_has_cups_spool(config, &config->volumes[i]);
+	return has;
 }
 
 /*

@@ -77,23 +77,6 @@ int wipe_look(struct wipe *wipe, struct problem *reterr_problem)
 
 /* --- its life --- */
 
-static bool lies_on(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	return strncmp(path, directory, length) == 0 &&
-	       (path[length] == '\0' || path[length] == '/');
-}
-
-static bool has_spool_of_cups(const struct config *config, const struct config_volume *volume)
-{
-	bool has = lies_on(config->cups_spool, volume->mount);
-
-	for (size_t i = 0; i < volume->bind_count; i++)
-		has = has || lies_on(config->cups_spool, volume->binds[i].at);
-	return config->cups && has;
-}
-
 static struct wipe *wipe_new(struct supervisor *supervisor, const char *volume,
 	const struct progress_sink *sink, struct problem *reterr_problem)
 {
@@ -108,7 +91,7 @@ static struct wipe *wipe_new(struct supervisor *supervisor, const char *volume,
 	wipe->config = supervisor->config;
 	wipe->keeper = keeper;
 	wipe->volume = keeper_volume(keeper);
-	wipe->has_cups = has_spool_of_cups(wipe->config, wipe->volume);
+	wipe->has_cups = config_has_cups_spool(wipe->config, wipe->volume);
 	wipe->passphrase_fd = -1;
 	wipe->sink = sink;
 	/* Ours: a reload may change it meanwhile. */
@@ -646,7 +629,7 @@ void wipe_stand_still(struct supervisor *supervisor)
 		return;
 	for (size_t i = 0; i < config->volume_count; i++)
 		has_cups = has_cups || (strcmp(config->volumes[i].name, volume) == 0 &&
-					       has_spool_of_cups(config, &config->volumes[i]));
+					       config_has_cups_spool(config, &config->volumes[i]));
 	state_set_wiping(supervisor->state, true);
 	wipe_intake_stand_still(supervisor, has_cups);
 }

@@ -54,6 +54,11 @@ int cli_usage_error(const struct cli_verb *verb, const char *format, ...)
 	return CLI_USAGE;
 }
 
+const char *cli_typed_option(char **argv)
+{
+	return optarg && argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1];
+}
+
 void cli_warn(const char *format, ...)
 {
 	char text[PROBLEM_TEXT_BYTES];

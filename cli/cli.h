@@ -41,6 +41,8 @@ extern const struct cli_verb cli_verb_format, cli_verb_attach, cli_verb_detach, 
 int cli_fail(const struct problem *problem, int error);
 /* "spoolguard NAME: TEXT" and where the usage is; returns CLI_USAGE. */
 int cli_usage_error(const struct cli_verb *verb, const char *format, ...) format_printf(2, 3);
+/* The option that getopt_long took last, as it was typed. */
+const char *cli_typed_option(char **argv);
 void cli_warn(const char *format, ...) format_printf(1, 2);
 
 /*

@@ -140,12 +140,6 @@ static int parse_option(int option, struct cups_options *options)
 	}
 }
 
-/* The option that getopt_long took last, as it was typed. */
-static const char *typed(char **argv)
-{
-	return optarg && argv[optind - 1] == optarg ? argv[optind - 2] : argv[optind - 1];
-}
-
 static int run(int argc, char **argv)
 {
 	struct cups_options options = {.root = "", .cupsd = "cupsd", .wait_s = WAIT_S_DEFAULT};
@@ -165,7 +159,7 @@ static int run(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (option != '?' && !strchr(actions[action].options, option))
 			return cli_usage_error(&cli_verb_cups, "%s means nothing to \"cups %s\"",
-				typed(argv), actions[action].name);
+				cli_typed_option(argv), actions[action].name);
 		r = parse_option(option, &options);
 		if (r != CLI_YES)
 			return r;

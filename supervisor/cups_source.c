@@ -6,7 +6,6 @@
 #include "pipeline/cups_follow.h"
 #include "pipeline/wake.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -38,7 +37,7 @@ struct cups_source {
 	int poke_fd; /* eventfd */
 	pthread_t thread;
 	bool running;
-	atomic_bool stopping, connected;
+	atomic_bool stopping;
 	struct pulse pulse;
 
 	/* The thread's own. */
@@ -74,10 +73,7 @@ static int check_job(void *context, const struct ledger_job *job)
 	return r < 0 || !finished ? -EAGAIN : 0;
 }
 
-/*
- * cupsd 2.4.2 answers that a job is purged, and keeps it, if that job's last process is still on
- * its way out: so it is asked whether it knows the job still (U6).
- */
+/* Whatever it answers, it is asked whether it knows the job still (U6). */
 static int purge_once(
 	struct cups_server *server, int id, bool *ret_gone, struct problem *reterr_problem)
 {
@@ -268,9 +264,9 @@ static bool take_settle_wanted(struct cups_source *source)
 	return wanted;
 }
 
-static void settle_again(struct cups_source *source, uint64_t ms)
+static void settle_again(struct cups_source *source)
 {
-	source->settle_due_ns = clock_monotonic_ns() + ms * 1000000ull;
+	source->settle_due_ns = clock_monotonic_ns() + SETTLE_MS * 1000000ull;
 }
 
 /* Once for all jobs that follow one another closely. */
@@ -281,7 +277,7 @@ static void settle_later_still(struct cups_source *source)
 	if (source->settle_due_ns == 0)
 		source->settle_latest_ns = now + SETTLE_MOST_MS * 1000000ull;
 	source->settle_tries = 0;
-	settle_again(source, SETTLE_MS);
+	settle_again(source);
 	if (source->settle_due_ns > source->settle_latest_ns)
 		source->settle_due_ns = source->settle_latest_ns;
 }
@@ -302,7 +298,7 @@ static void settle(struct round *round, const struct cups_follow_list *list)
 	if (!config->cups_keep_history && cups_cache_clear(config->cups_cache, ask_forgotten,
 						  source, &cleared, &problem) < 0) {
 		if (source->settle_tries++ < SETTLE_TRIES)
-			settle_again(source, SETTLE_MS);
+			settle_again(source);
 		else
 			state_raise(source->options.state, STATE_ATTENTION, "cups:cache", "%s",
 				problem.text);
@@ -312,7 +308,7 @@ static void settle(struct round *round, const struct cups_follow_list *list)
 	for (size_t i = 0; i < list->settle_count; i++)
 		(void)announce_file(round, list->settle[i]);
 	if (list->settle_count == 0 && retirer_barrier(source->retirer, round->uuid) < 0)
-		settle_again(source, SETTLE_MS);
+		settle_again(source);
 }
 
 /* The pull subscription is the notifier's stand-in where its program is not installed. */
@@ -355,27 +351,6 @@ static int look(struct round *round, struct problem *problem)
 	return 0;
 }
 
-/* A spool that lies on no volume of ours is not protected; a machine without CUPS needs none. */
-static void tell_no_volume(struct cups_source *source)
-{
-	const struct config *config = source->options.config;
-
-	if (config->volume_count == 0 || access(config->cups_spool, F_OK) < 0)
-		return;
-	for (size_t i = 0; i < config->volume_count; i++) {
-		size_t length = strlen(config->volumes[i].mount);
-
-		if (strncmp(config->cups_spool, config->volumes[i].mount, length) == 0 &&
-			(config->cups_spool[length] == '\0' || config->cups_spool[length] == '/'))
-			return; /* its volume is not open, and its keeper says so */
-	}
-	state_raise(source->options.state, STATE_ATTENTION, "cups",
-		"the spool of CUPS, %s, lies on no configured volume: its jobs are not retired; "
-		"see "
-		"\"spoolguard cups check\", or set enabled = no in [cups]",
-		config->cups_spool);
-}
-
 /* Where CUPS has not run yet there is no place for the socket: then the clock wakes. */
 static void renew_wake(struct cups_source *source)
 {
@@ -403,14 +378,11 @@ static uint64_t make_round(struct cups_source *source)
 	int r;
 
 	renew_wake(source);
-	if (!source->options.find_volume(source->options.context, config->cups_spool, round.uuid)) {
-		tell_no_volume(source);
-		return config->cups_poll_ms;
-	}
+	if (!source->options.find_volume(source->options.context, config->cups_spool, round.uuid))
+		return config->cups_poll_ms; /* it is not open, and its keeper says so */
 	pulse_beat(&source->pulse, ROUND_LIMIT_MS);
 	r = look(&round, &problem);
 	pulse_rest(&source->pulse);
-	atomic_store(&source->connected, r >= 0);
 	if (r < 0) { /* U4 */
 		source->is_subscribed = false;
 		wait_ms = BACK_OFF_MS << (source->failures < 5 ? source->failures : 5);
@@ -484,11 +456,6 @@ struct json_object *cups_source_waiting(struct cups_source *source)
 		copy = json_object_new_array();
 	pthread_mutex_unlock(&source->lock);
 	return copy;
-}
-
-bool cups_source_is_connected(struct cups_source *source)
-{
-	return atomic_load(&source->connected);
 }
 
 struct pulse *cups_source_pulse(struct cups_source *source)

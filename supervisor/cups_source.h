@@ -63,8 +63,6 @@ void cups_source_free(struct cups_source *source);
 void cups_source_wake(struct cups_source *source);
 /* Of the last round that succeeded: {"source","id","why","since"}; gives an array. */
 struct json_object *cups_source_waiting(struct cups_source *source);
-/* cupsd answered in the last round. */
-bool cups_source_is_connected(struct cups_source *source);
 struct pulse *cups_source_pulse(struct cups_source *source);
 
 #endif

@@ -84,6 +84,7 @@ int main(void)
 	Suite *suite = suite_create("durable");
 	TCase *tc = tcase_create("durable");
 	SRunner *runner = srunner_create(suite);
+	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_was_written_last_is_read);
@@ -91,5 +92,7 @@ int main(void)
 	tcase_add_test(tc, a_link_is_not_followed_nor_a_text_with_a_nul_believed);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
-	return srunner_ntests_failed(runner) ? 1 : 0;
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
 }

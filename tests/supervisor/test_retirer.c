@@ -160,6 +160,7 @@ int retire_session_run(struct retire_session *session, const struct job_list *jo
 	struct retire_result result = {.files = calloc(jobs->count + 1, sizeof(*result.files)),
 		.receipts = calloc(jobs->jobs + 1, sizeof(*result.receipts))};
 	void (*in_run)(void) = play.in_run;
+	void (*const none)(void) = NULL; /* which clang does not take for an atomic */
 	int r = take(&play.run_error);
 
 	(void)session;
@@ -182,7 +183,7 @@ int retire_session_run(struct retire_session *session, const struct job_list *jo
 	}
 	note('f');
 	if (in_run) {
-		play.in_run = NULL;
+		play.in_run = none;
 		in_run();
 	}
 	if (r < 0) {

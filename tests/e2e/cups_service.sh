@@ -13,36 +13,16 @@ need_root_and_fuse
 need_cupsd
 command -v jq >/dev/null || skip "needs jq"
 
-server=$work/server
-conf=$work/spoolguard.conf
-export SPOOLGUARD_SOCKET=$work/run/io.spoolguard
-service=
-mark=WARD-BODY
+. "$(dirname "$0")/service_lib.sh"
 
-daemon_up() {
-	"$build/spoolguardd" --config "$conf" >>"$work/spoolguardd.log" 2>&1 &
-	service=$!
-	pids+=("$service")
-}
+server=$work/server
+body=WARD-BODY
+
 daemon_kill() {
 	kill -9 "$service" 2>/dev/null
 	wait "$service" 2>/dev/null
 }
-# Its mounter outlives a service that is killed; it is known by its configuration.
-end_mounter() {
-	local pid
-	for pid in $(pgrep -f "^$build/spoolguardd .*--config $conf"); do kill -9 "$pid" 2>/dev/null; done
-}
-at_exit+=(end_mounter)
-state() { "$sg" status --json 2>/dev/null; }
-wait_open() { # wait_open SECONDS
-	local i
-	for i in $(seq $(($1 * 10))); do
-		state | jq -e '.volumes[0].state == "open"' >/dev/null && return 0
-		sleep 0.1
-	done
-	return 1
-}
+wait_open() { wait_until "$1" is_open; } # wait_open SECONDS
 volume_pid() { pgrep -n -f "^[^ ]*spoolguard-volume --path $image "; }
 ledger_state() { "$sg" job show --source cups --json "$1" 2>/dev/null | jq -r '.job.state // .state'; }
 retired() { # retired ID WHAT [SECONDS]: the ledger says so, cupsd knows it no more, its files are gone
@@ -52,39 +32,21 @@ retired() { # retired ID WHAT [SECONDS]: the ledger says so, cupsd knows it no m
 		[ "$got" = retired ] && break
 		sleep 0.1
 	done
-	[ "$got" = retired ] || { "$sg" job list; tail -n 5 "$work/spoolguardd.log"; fail "$2: job $1 is \"$got\""; }
+	[ "$got" = retired ] || { "$sg" job list; tail -n 5 "$work/log"; fail "$2: job $1 is \"$got\""; }
 	[ -z "$(job_state "$1")" ] || fail "$2: cupsd still knows job $1"
 	[ -z "$(spool_files | grep -E "^[acd]0*$1(-|\$)")" ] || fail "$2: files of job $1 are left: $(spool_files)"
 	ok "$2: retired"
 }
 document() { # document NAME: writes $work/NAME
 	local line
-	for line in $(seq 300); do echo "$mark of $1, line $line"; done >"$work/$1"
+	for line in $(seq 300); do echo "$body of $1, line $line"; done >"$work/$1"
 }
 
-mkdir -p "$server"/{etc,log,cache,run} "$work/state"
+mkdir -p "$server"/{etc,log,cache,run}
 make_volume 256M >/dev/null
-cat >"$conf" <<EOF
-[service]
-socket = $SPOOLGUARD_SOCKET
-state_directory = $work/state
-[volume spool]
-medium = $image
-mount = $mount
-unlock = key-file
-key_file = $pass
-bind = .cups/cache:$server/cache
-bind = .cups/log:$server/log
-[cups]
-server = $server/run/cups.sock
-spool = $mount
-temp = $mount/tmp
-cache = $server/cache
-wake = $server/run/spoolguard.wake
-orphan = 3s
-EOF
-daemon_up
-wait_open 30 || { cat "$work/spoolguardd.log"; fail "the service did not open the volume"; }
+configure "$(cups_volume)" "$(cups_section 'orphan = 3s')"
+start_service
+wait_open 30 || { cat "$work/log"; fail "the service did not open the volume"; }
 cupsd_spool=$mount cupsd_start "$server" 'PreserveJobFiles Yes' 'PreserveJobHistory Yes' 'DirtyCleanInterval 0' \
 	'MaxJobs 0' 'PageLogFormat' 'LogDebugHistory 0'
 install -m 755 "$build/spoolguard-notifier" "$server/bin/notifier/spoolguard"
@@ -144,13 +106,13 @@ for i in 1 2 3 4 5; do ids+=("$(job_submit fast "$work/a")"); done
 daemon_kill
 for i in 1 2 3; do ids+=("$(job_submit fast "$work/b")"); done
 sleep 1
-daemon_up
+start_service
 for id in "${ids[@]}"; do retired "$id" "a job around a kill -9 of the service" 30; done
 
 id=$(job_submit slow "$work/a")
 job_wait "$id" 5
 kill -9 "$(volume_pid)"
-wait_open 60 || { tail "$work/spoolguardd.log"; fail "the volume did not come back"; }
+wait_open 60 || { tail "$work/log"; fail "the volume did not come back"; }
 mountpoint -q "$server/cache" && mountpoint -q "$server/log" || fail "the binds did not come back"
 ok "the volume process killed in mid-job: mount and binds are back"
 cupsd_kill # it has open files on the mount that died; its unit goes with the mount
@@ -183,7 +145,7 @@ ok "without the volume cupsd can write nothing below it"
 
 # --- and nothing of them is left ---
 
-daemon_up
+start_service
 wait_open 30 || fail "the volume did not open again"
 rm -f "$work/a" "$work/b"
 cupsd_up
@@ -192,11 +154,11 @@ sleep 6 # the settle rounds
 cupsd_stop
 sync -f "$mount"
 echo 1 >/proc/sys/vm/drop_caches
-for text in "$mark" WARD-Title warduser; do
+for text in "$body" WARD-Title warduser; do
 	n=$(grep -a -c "$text" "$(device_of_mount)")
 	[ "$n" = 0 ] || fail "$n lines with $text are left on the decrypted volume: $(grep -rl "$text" "$mount")"
 	n=$(grep -a -c "$text" "$image")
 	[ "$n" = 0 ] || fail "$n lines with $text on the raw medium"
-	! grep -r -q -a "$text" "$work/state" "$work/spoolguardd.log" || fail "$text is in the service's own files"
+	! grep -r -q -a "$text" "$state" "$work/log" || fail "$text is in the service's own files"
 done
 ok "no text, title or user name of any job is left anywhere"

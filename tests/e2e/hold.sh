@@ -42,9 +42,7 @@ mkdir -p "$server"/{etc,log,cache,run}
 make_volume 128M >/dev/null
 write_conf() { # write_conf [SERVICE-LINES...]
 	configure "$@" "$(volume spool "$image" "$mount" "unlock = key-file" "key_file = $pass" \
-		"bind = cache:$server/cache" "bind = log:$server/log")" '[cups]' \
-		"server = $server/run/cups.sock" "spool = $mount" "temp = $mount/tmp" \
-		"cache = $server/cache" "wake = $server/run/spoolguard.wake"
+		"bind = cache:$server/cache" "bind = log:$server/log")" "$(cups_section)"
 }
 write_conf
 start_service

@@ -11,10 +11,11 @@ service=0 # its process
 unset INVOCATION_ID # systemd may have started whoever runs the tests
 export SPOOLGUARD_SOCKET=$work/run/io.spoolguard
 
+# Our mounter is in a session of its own, and outlives a service that is killed: known by its configuration.
+service_processes() { pgrep -f "^$daemon .*--config $conf"; }
 end_service_processes() {
 	local pid
-	# Our mounter is in a session of its own: known by its configuration.
-	for pid in $(pgrep -f "^$daemon .*--config $conf"); do kill -9 "$pid" 2>/dev/null; done
+	for pid in $(service_processes); do kill -9 "$pid" 2>/dev/null; done
 }
 service_cleanup() {
 	local code=$?
@@ -37,6 +38,17 @@ volume() {
 	shift 3
 	printf '[volume %s]\nmedium = %s\nmount = %s\n' "$name" "$medium" "$at"
 	[ $# = 0 ] || printf '%s\n' "$@"
+}
+
+# cups_section [LINES...]: a private cupsd at $server (cupsd.sh), whose spool is $mount
+cups_section() {
+	printf '%s\n' '[cups]' "server = $server/run/cups.sock" "spool = $mount" "temp = $mount/tmp" \
+		"cache = $server/cache" "wake = $server/run/spoolguard.wake" "$@"
+}
+# cups_volume [LINES...]: $image at $mount, cupsd's cache and log on it too
+cups_volume() {
+	volume spool "$image" "$mount" 'unlock = key-file' "key_file = $pass" \
+		"bind = .cups/cache:$server/cache" "bind = .cups/log:$server/log" "$@"
 }
 
 # wait_until SECONDS COMMAND...
@@ -78,5 +90,6 @@ stop_service() {
 	pids=("${pids[@]/$service/}")
 	return $code
 }
+is_open() { "$sg" status --json 2>/dev/null | jq -e '.volumes[0].state == "open"'; }
 mounter() { pgrep -f "^$daemon --mounter --config $conf"; }
 process_of() { "$sg" status --json "$1" 2>/dev/null | jq -r .process; }

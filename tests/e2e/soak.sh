@@ -29,29 +29,16 @@ read -ra victims <<<"${SOAK_VICTIMS:-cupsd service volume}"
 echo "seed $SOAK_SEED, $seconds s"
 # The service looks at no medium, and opens no place, but below this.
 export SPOOLGUARD_CONFINE=$work
+. "$(dirname "$0")/service_lib.sh"
 server=$work/server
-conf=$work/spoolguard.conf
-export SPOOLGUARD_SOCKET=$work/run/io.spoolguard
-service=
-mark=SOAK-BODY title=SOAK-Title user=soakuser
-texts=(-e "$mark" -e "$title" -e "$user")
+body=SOAK-BODY title=SOAK-Title user=soakuser
+texts=(-e "$body" -e "$title" -e "$user")
 
 backlog_most=24   # documents in the spool: beyond, the next job waits
 rss_growth_kib=16384 descriptor_growth=4 ledger_most_bytes=$((8 << 20))
 
 # --- the service, and the volume ---
 
-daemon_up() {
-	"$build/spoolguardd" --config "$conf" >>"$work/spoolguardd.log" 2>&1 &
-	service=$!
-	pids+=("$service")
-}
-service_processes() { pgrep -f "^$build/spoolguardd .*--config $conf"; } # its mounter too
-end_mounter() {
-	local pid
-	for pid in $(service_processes); do kill -9 "$pid" 2>/dev/null; done
-}
-at_exit+=(end_mounter)
 state() { "$sg" status --json 2>/dev/null; }
 volume_pid() { pgrep -n -f "^[^ ]*spoolguard-volume --path $image "; }
 wait_open() { # wait_open SECONDS: the volume is open, and mounted
@@ -60,7 +47,7 @@ wait_open() { # wait_open SECONDS: the volume is open, and mounted
 		state | jq -e '.volumes[0].state == "open"' >/dev/null && mountpoint -q "$mount" && return 0
 		sleep 0.1
 	done
-	tail -n 20 "$work/spoolguardd.log"
+	tail -n 20 "$work/log"
 	state | jq -c '.volumes[0] | {state, why}'
 	return 1
 }
@@ -73,32 +60,13 @@ figure() { # figure NAME PID: what a process has of it
 }
 figures() { # figures WHEN
 	echo "  $1: service $(figure rss "$service") KiB, $(figure descriptors "$service") descriptors," \
-		"$(figure threads "$service") threads; ledger $(stat -c %s "$work/state/ledger") bytes"
+		"$(figure threads "$service") threads; ledger $(stat -c %s "$state/ledger") bytes"
 }
 
-mkdir -p "$server"/{etc,log,cache,run} "$work/state"
+mkdir -p "$server"/{etc,log,cache,run}
 make_volume 256M >/dev/null
-cat >"$conf" <<CONF
-[service]
-socket = $SPOOLGUARD_SOCKET
-state_directory = $work/state
-[volume spool]
-medium = $image
-mount = $mount
-unlock = key-file
-key_file = $pass
-bind = .cups/cache:$server/cache
-bind = .cups/log:$server/log
-[cups]
-server = $server/run/cups.sock
-spool = $mount
-temp = $mount/tmp
-cache = $server/cache
-wake = $server/run/spoolguard.wake
-poll = 2s
-orphan = 5s
-CONF
-daemon_up
+configure "$(cups_volume)" "$(cups_section 'poll = 2s' 'orphan = 5s')"
+start_service
 wait_open 30 || fail "the service did not open the volume"
 
 # --- cupsd, as "spoolguard cups apply" has it ---
@@ -126,7 +94,7 @@ reached_disk() { # all that was accepted so far
 	pending=()
 }
 document() { # document NUMBER
-	awk -v mark="$mark" -v job="$1" -v lines=$((RANDOM % 400 + 20)) \
+	awk -v mark="$body" -v job="$1" -v lines=$((RANDOM % 400 + 20)) \
 		'BEGIN {for (i = 1; i <= lines; i++) print mark " job " job " line " i}' >"$work/document"
 }
 wait_for_backlog() {
@@ -172,7 +140,7 @@ kill_service() {
 	service_kills=$((service_kills + 1))
 	volume_kills_since=0
 	sleep 0.$((RANDOM % 10))
-	daemon_up
+	start_service
 }
 kill_volume() {
 	# After more than ten deaths in ten minutes a service gives up, until an administrator attaches it.
@@ -249,7 +217,7 @@ what_is_left() {
 	lpstat -W all -o | awk '{print $1}' | head -n 20
 	ls -l "$mount"
 	state | jq -c '.jobs, .waiting, .reasons'
-	tail -n 5 "$work/spoolguardd.log"
+	tail -n 5 "$work/log"
 }
 [ "$open" = 0 ] || { what_is_left; fail "$open jobs are not retired"; }
 [ -z "$(spool_files)" ] || { what_is_left; fail "files are left on the spool"; }
@@ -275,7 +243,7 @@ n=$(grep -a -c "${texts[@]}" "$(device_of_mount)")
 [ "$n" = 0 ] || { grep -rl "${texts[@]}" "$mount"; fail "$n lines with text, title or user are left on the decrypted volume"; }
 n=$(grep -a -c "${texts[@]}" "$image")
 [ "$n" = 0 ] || fail "$n lines with text, title or user on the raw medium"
-! grep -r -a -l "${texts[@]}" "$work/state" "$work/spoolguardd.log" "$work/run" "$server/etc" "$server/run" 2>/dev/null ||
+! grep -r -a -l "${texts[@]}" "$state" "$work/log" "$work/run" "$server/etc" "$server/run" 2>/dev/null ||
 	fail "text, title or user in the service's own files"
 ok "nothing of any job is left"
 
@@ -283,7 +251,7 @@ ok "nothing of any job is left"
 
 [ $(($(figure descriptors "$service") - descriptors)) -le $descriptor_growth ] || fail "descriptors: $descriptors became $(figure descriptors "$service")"
 [ $(($(figure rss "$service") - rss)) -le $rss_growth_kib ] || fail "memory: $rss KiB became $(figure rss "$service")"
-[ "$(stat -c %s "$work/state/ledger")" -le $ledger_most_bytes ] || fail "the ledger has $(stat -c %s "$work/state/ledger") bytes"
+[ "$(stat -c %s "$state/ledger")" -le $ledger_most_bytes ] || fail "the ledger has $(stat -c %s "$state/ledger") bytes"
 [ "$(service_processes | wc -l)" = 2 ] || { pgrep -fa "$conf"; fail "there is more than the service and its mounter"; }
 [ "$(pgrep -f "^[^ ]*spoolguard-volume --path $image " | wc -l)" = 1 ] || fail "there is more than one process of the volume"
 ok "the service has not grown"
@@ -291,7 +259,7 @@ cupsd_stop
 kill "$service"
 wait "$service" || fail "the service ended with $?"
 "$sg" detach "$image" || fail "detach"
-"$sg" inspect --passphrase-file "$pass" --search "$mark" --search "$title" --search "$user" "$image" >"$work/inspected" || { cat "$work/inspected"; fail "inspect"; }
+"$sg" inspect --passphrase-file "$pass" --search "$body" --search "$title" --search "$user" "$image" >"$work/inspected" || { cat "$work/inspected"; fail "inspect"; }
 ok "header, map, file system and medium agree"
 for _ in $(seq 50); do pgrep -f "$conf" >/dev/null || break; sleep 0.1; done
 left=$(pgrep -f -a "$work" | grep -v -e 'pgrep' -e 'soak\.sh')

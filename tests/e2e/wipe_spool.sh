@@ -20,13 +20,9 @@ body=WIPE-BODY
 kept=RETAINED-LETTER
 
 configure_wipe() { # configure_wipe [LINES of [wipe]...]
-	configure "[cups]" "server = $server/run/cups.sock" "spool = $mount" "temp = $mount/tmp" \
-		"cache = $server/cache" "wake = $server/run/spoolguard.wake" \
-		"[volume spool]" "medium = $image" "mount = $mount" "unlock = key-file" "key_file = $pass" \
-		"bind = .cups/cache:$server/cache" "bind = .cups/log:$server/log" "retain = mailbox" \
+	configure "$(cups_section)" "$(cups_volume 'retain = mailbox')" \
 		"[wipe]" "confirmation_timeout = 3s" "$@"
 }
-is_open() { "$sg" status --json 2>/dev/null | jq -e '.volumes[0].state == "open"'; }
 is_state() { [ "$("$sg" status --json 2>/dev/null | jq -r .state)" = "$1" ]; }
 start_and_wait() {
 	start_service

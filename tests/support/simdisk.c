@@ -578,6 +578,15 @@ void simdisk_log_stop(struct blockdev *bd)
 	disk->logging = false;
 }
 
+void simdisk_log_hold(struct blockdev *bd)
+{
+	struct simdisk *disk = simdisk_of(bd);
+
+	pthread_mutex_lock(&disk->lock);
+	disk->logging = false;
+	pthread_mutex_unlock(&disk->lock);
+}
+
 uint64_t simdisk_log_count(struct blockdev *bd)
 {
 	struct simdisk *disk = simdisk_of(bd);

@@ -118,6 +118,8 @@ struct simdisk_event {
 /* Off to begin with.  Turning it on starts an empty log: what is on the disk now is durable. */
 void simdisk_log_start(struct blockdev *disk);
 void simdisk_log_stop(struct blockdev *disk);
+/* Nothing more is logged, and what was can be looked at while other threads use the disk. */
+void simdisk_log_hold(struct blockdev *disk);
 uint64_t simdisk_log_count(struct blockdev *disk); /* any thread, any time */
 const struct simdisk_event *simdisk_log_event(struct blockdev *disk, uint64_t index);
 /* Any thread, any time: for "this flush was acknowledged to the user here". */

@@ -45,6 +45,7 @@ START_TEST(a_write_to_owed_blocks_holds_no_thread_and_lands_after_every_pass)
 	ck_assert_int_eq(wait_pending(&pending), 0);
 	ck_assert(reads_as(9, 2, 'b'));
 
+	simdisk_log_hold(disk); /* the eraser's thread flushes on when it is idle */
 	/* Pattern, flush, pattern, flush, pattern, flush, data. */
 	for (uint64_t i = 0; i < simdisk_log_count(disk); i++) {
 		const struct simdisk_event *event = simdisk_log_event(disk, i);

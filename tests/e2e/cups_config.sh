@@ -219,7 +219,7 @@ cat > "$work/restart" <<RESTART
 #!/bin/bash
 kill \$(cat $work/c/cupsd.pid)
 while kill -0 \$(cat $work/c/cupsd.pid) 2>/dev/null; do sleep 0.05; done
-grep -q spoolguard $conf && exit 0
+grep -qF '#spoolguard[' $conf && exit 0
 setsid cupsd -f -c $conf -s $files >/dev/null 2>&1 </dev/null &
 echo \$! > $work/c/cupsd.pid
 RESTART

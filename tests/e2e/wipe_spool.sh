@@ -21,7 +21,7 @@ kept=RETAINED-LETTER
 
 configure_wipe() { # configure_wipe [LINES of [wipe]...]
 	configure "$(cups_section)" "$(cups_volume 'retain = mailbox')" \
-		"[wipe]" "confirmation_timeout = 3s" "$@"
+		"[wipe]" "confirmation_timeout = 10s" "$@"
 }
 is_state() { [ "$("$sg" status --json 2>/dev/null | jq -r .state)" = "$1" ]; }
 start_and_wait() {

@@ -4,6 +4,7 @@
 #include "crypto/secret.h"
 #include <errno.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <sys/random.h>
 
@@ -44,4 +45,9 @@ int secret_new_random(size_t bytes, struct secret **ret_secret)
 	*ret_secret = secret;
 	secret = NULL;
 	return 0;
+}
+
+void random_thread_done(void)
+{
+	OPENSSL_thread_stop();
 }

@@ -13,4 +13,11 @@
 
 must_check int random_bytes(void *buf, size_t bytes);
 
+/*
+ * Ends what the library keeps for this thread: its generator's state, its list of errors.  The
+ * library does so by itself when a thread has ended; a detached thread calls this before it says
+ * that it is done, so that nothing of it is left behind whoever waited for that.
+ */
+void random_thread_done(void);
+
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volume/control_impl.h"
+#include "crypto/random.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,6 +183,7 @@ static void end_connection(struct connection *connection, bool detached)
 	free(connection->watches);
 	channel_free(connection->channel);
 	free(connection);
+	random_thread_done();
 	pthread_mutex_lock(&control->lock);
 	control->connections--;
 	control->detach_waiters -= detached;

@@ -57,7 +57,7 @@ must_check int minisign_fingerprint(
 must_check int minisign_sign(const struct secret *seed, const struct minisign_key *key,
 	const void *message, size_t bytes, const char *trusted_comment, char **ret_text);
 
-/* ret_comment: the trusted comment (may be NULL). */
+/* ret_comment: the trusted comment (may be NULL); MINISIGN_COMMENT_BYTES suffice, else -ENOBUFS. */
 must_check int minisign_verify(const struct minisign_key *key, const void *message, size_t bytes,
 	const char *signature, size_t signature_bytes, char *ret_comment, size_t comment_bytes);
 

@@ -8,6 +8,7 @@
  *
  * Exit codes: 0 it was asked to end, 1 it could not run, 2 usage.
  */
+#include "audit/event_table.h"
 #include "base/io.h"
 #include "base/utf8.h"
 #include "ipc/channel.h"
@@ -26,7 +27,7 @@
 
 #define LISTEN_FD_FIRST 3
 
-enum what { RUN, MOUNT, PRINT_KEYS, PRINT_VERSION, PRINT_HELP };
+enum what { RUN, MOUNT, PRINT_KEYS, PRINT_EVENTS, PRINT_VERSION, PRINT_HELP };
 
 struct arguments {
 	const char *config;
@@ -44,6 +45,11 @@ static const char usage[] =
 	"  --mounter              not the service, but the process that mounts for it\n"
 	"  --print-config-keys    every key: section, key, default and what it is for, with tabs\n"
 	"                         between them\n"
+	"  --print-audit-events   every event of the audit log: name, severity, severity of a "
+	"failure,\n"
+	"                         whether the host may report it, subject, object, members of "
+	"data,\n"
+	"                         row of HCD cPP FAU_GEN.1, meaning; with tabs between them\n"
 	"  --version, --help\n\n"
 	"SIGHUP: read the configuration again.  SIGTERM: end; the volumes stay attached.\n";
 
@@ -63,6 +69,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{"mounter", no_argument, NULL, 'm'},
 		{"listen-fd", required_argument, NULL, 'l'},
 		{"print-config-keys", no_argument, NULL, 'k'},
+		{"print-audit-events", no_argument, NULL, 'e'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -87,6 +94,9 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		case 'k':
 			arguments->what = PRINT_KEYS;
 			break;
+		case 'e':
+			arguments->what = PRINT_EVENTS;
+			break;
 		case 'V':
 			arguments->what = PRINT_VERSION;
 			break;
@@ -108,6 +118,18 @@ static void print_keys(void)
 	for (size_t i = 0; i < count; i++)
 		printf("%s\t%s\t%s\t%s\n", keys[i].section, keys[i].key,
 			keys[i].default_value ? keys[i].default_value : "", keys[i].summary);
+}
+
+static void print_events(void)
+{
+	static const char *const subjects[] = {"service", "caller", "host"};
+
+	for (const struct audit_event_kind *kind = audit_event_kinds; kind->name; kind++)
+		printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", kind->name,
+			audit_severity_text(kind->severity), audit_severity_text(kind->on_failure),
+			kind->from_host ? "yes" : "no", subjects[kind->subject],
+			kind->object ? kind->object : "", kind->data ? kind->data : "",
+			kind->hcd ? kind->hcd : "", kind->meaning);
 }
 
 static int fail(const struct problem *problem, int error)
@@ -192,6 +214,9 @@ int main(int argc, char **argv)
 	switch (arguments.what) {
 	case PRINT_KEYS:
 		print_keys();
+		return EXIT_SUCCESS;
+	case PRINT_EVENTS:
+		print_events();
 		return EXIT_SUCCESS;
 	case PRINT_VERSION:
 		printf("spoolguardd %s\n", SPOOLGUARD_VERSION);

@@ -23,7 +23,7 @@
 #include "crypto/secret.h"
 #include "keystore/keystore.h"
 #include "spool/ext4_check.h"
-#include "spool/search.h"
+#include "base/search.h"
 
 #define INSPECT_FINDINGS_MAX	   64u
 #define INSPECT_REASONS_MAX	   24u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "spool/search.h"
+#include "base/search.h"
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include <errno.h>
@@ -47,8 +47,10 @@ void search_free(struct search *search)
 {
 	if (!search)
 		return;
-	for (size_t i = 0; i < search->needle_count; i++)
+	for (size_t i = 0; i < search->needle_count; i++) {
+		explicit_bzero(search->needles[i].bytes, search->needles[i].count);
 		free(search->needles[i].bytes);
+	}
 	free(search->needles);
 	free(search->given);
 	free(search);
@@ -129,6 +131,7 @@ int search_add(struct search *search, const void *text, size_t bytes)
 		if (count > 0)
 			r = add_needle(search, big ? SEARCH_UTF16BE : SEARCH_UTF16LE, utf16, count);
 	}
+	explicit_bzero(utf16, sizeof(utf16));
 	if (r >= 0)
 		search->count++;
 	return r;
@@ -186,6 +189,8 @@ int search_stream_new(const struct search *search, search_found found, void *con
 
 void search_stream_free(struct search_stream *stream)
 {
+	if (stream)
+		explicit_bzero(stream, sizeof(*stream));
 	free(stream);
 }
 

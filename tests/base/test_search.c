@@ -6,7 +6,7 @@
  * the stream comes in.  Method: every place of a string against every cut of the
  * stream; a naive search as the other opinion.
  */
-#include "spool/search.h"
+#include "base/search.h"
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>

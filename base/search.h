@@ -8,13 +8,14 @@
  *   S1  A match is found wherever it lies: pieces of a stream that adjoin are searched
  *       as if they were one.
  *   S2  Strings shorter than SEARCH_BYTES_MIN are refused: ciphertext shows them by chance.
+ *   S3  What is freed is wiped first: whoever searches leaves no copy of what was searched for.
  *
  * Matches of one string in one form that overlap may be counted once; UTF-16 text between
  * zero bytes may match in both byte orders.
  * Threads: a search may be shared once it is filled; a stream is one thread's.
  */
-#ifndef SPOOLGUARD_SPOOL_SEARCH_H
-#define SPOOLGUARD_SPOOL_SEARCH_H
+#ifndef SPOOLGUARD_BASE_SEARCH_H
+#define SPOOLGUARD_BASE_SEARCH_H
 
 #include "base/macros.h"
 #include <stdint.h>

@@ -25,12 +25,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define AUDIT_LINE_MAX	   8192u
-#define AUDIT_DETAIL_MAX   1024u /* longer ones are cut */
-#define AUDIT_HEX_BYTES	   (2 * SHA256_BYTES + 1)
-#define AUDIT_BOOT_BYTES   37
-#define AUDIT_TIME_BYTES   32
-#define AUDIT_OBJECT_BYTES 288 /* of job, volume, drive, each with its NUL */
+#define AUDIT_LINE_MAX	     8192u
+#define AUDIT_DETAIL_MAX     1024u /* longer ones are cut; counted as it stands in the line */
+#define AUDIT_HEX_BYTES	     (2 * SHA256_BYTES + 1)
+#define AUDIT_BOOT_BYTES     37
+#define AUDIT_TIME_BYTES     32
+#define AUDIT_OBJECT_BYTES   288 /* of role, origin, job, volume, drive: as detail; with a NUL */
+#define AUDIT_DATA_DEPTH_MAX 8	 /* levels of objects and arrays in data */
 
 /* What is said of what happened.  Strings are borrowed. */
 struct audit_event {
@@ -55,8 +56,14 @@ struct audit_stamp {
 	char previous[AUDIT_HEX_BYTES];
 };
 
-/* Gives ret_line, with its newline, to free().  -EINVAL: the event is in no table, or the outcome
- * is none; -E2BIG: data is too large. */
+/* "2026-11-24T09:00:00.123Z"; before 1970 and after 9999 the nearest of those; returns buf. */
+const char *audit_time(int64_t wall_ms, char buf[static AUDIT_TIME_BYTES]);
+/* -EBADMSG: it is no such text. */
+must_check int audit_time_decode(const char *text, int64_t *ret_wall_ms);
+
+/* Gives ret_line, with its newline, to free().  -EINVAL: the event is in no table, the outcome is
+ * none, or data is no object, too deep, or has a number that JSON has not; -E2BIG: data is too
+ * large. */
 must_check int audit_record_encode(
 	const struct audit_event *event, const struct audit_stamp *stamp, char **ret_line);
 

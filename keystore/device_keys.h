@@ -10,6 +10,7 @@
  *     enrolment.pub  what is to be enrolled (0644): the device's public key and, below it, the
  *                    public key of the log's first segment, both in minisign's format
  *     states         key states and their times (SP 800-57 part 1, 7), one JSON line per change
+ *     states.told    the number of the newest change that is in the audit log
  *
  * They lie there in clear, for root alone: the service signs before any volume is open and without
  * a person.  Who is root while a key lives can sign with it; so the log's keys are short-lived
@@ -35,6 +36,8 @@
 #include <stdbool.h>
 
 #define DEVICE_KEYS_DIGEST_BYTES 65 /* 256 bits in hexadecimal, and the end */
+#define DEVICE_KEYS_NAME_BYTES	 64 /* of a key, with its NUL */
+#define DEVICE_KEYS_REASON_BYTES 96
 
 struct device_keys;
 
@@ -77,5 +80,50 @@ must_check int device_keys_log_restart(struct device_keys *keys);
  */
 must_check int device_keys_name_digest(struct device_keys *keys, const char *label,
 	const char *name, char ret_hex[static DEVICE_KEYS_DIGEST_BYTES]);
+
+/* --- states: NIST SP 800-57 part 1, section 7 --- */
+
+enum device_key_state {
+	DEVICE_KEY_PRE_ACTIVATION,
+	DEVICE_KEY_ACTIVE,
+	DEVICE_KEY_SUSPENDED,
+	DEVICE_KEY_DEACTIVATED,
+	DEVICE_KEY_COMPROMISED,
+	DEVICE_KEY_DESTROYED,
+};
+const char *device_key_state_name(enum device_key_state state); /* "pre-activation", ... */
+
+struct device_key_change {
+	uint64_t number;		    /* 1, 2, 3, ... over the device's life */
+	char key[DEVICE_KEYS_NAME_BYTES];   /* "device", "log", "names", "volume UUID" */
+	char id[2 * MINISIGN_ID_BYTES + 1]; /* which of that name, in hexadecimal; "": none */
+	enum device_key_state state;
+	char reason[DEVICE_KEYS_REASON_BYTES]; /* one line; "": none */
+	int64_t wall_ms;
+};
+
+/*
+ * Records that a key which is kept elsewhere (a volume's) is in that state now; durable on return.
+ * key: printable ASCII; id, reason: NULL: none.  The same state again is no change (0).  -EINVAL: a
+ * destroyed key stays destroyed, a compromised one can only be destroyed; to go on under the same
+ * name, give another id.
+ */
+must_check int device_keys_note_state(struct device_keys *keys, const char *key, const char *id,
+	enum device_key_state state, const char *reason);
+
+/* The newest state of every key that is not destroyed, and of the newest ones that are; gives
+ * ret_changes to free(). */
+must_check int device_keys_states(
+	struct device_keys *keys, struct device_key_change **ret_changes, size_t *ret_count);
+
+/*
+ * For the audit log, one record "key-state" a change: the oldest that was not told (1; 0: none),
+ * and that it was: to be called when its record is durable.  A crash in between tells it twice;
+ * its number shows that.  Changes are made by calls of audit/log.c too, so ask now and then, and
+ * not from within the log.
+ */
+must_check int device_keys_next_change(
+	struct device_keys *keys, struct device_key_change *ret_change);
+must_check int device_keys_change_told(struct device_keys *keys, uint64_t number);
 
 #endif

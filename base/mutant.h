@@ -5,8 +5,9 @@
  * "if (!mutant_is(MUTANT_NO_FLUSH_BEFORE_LIVE)) r = blockdev_flush(bd);"
  *
  * In a normal build mutant_is() is constant false and costs nothing.  A build
- * with -DSPOOLGUARD_MUTANTS reads a variable that the crash simulator sets; it
- * is never installed (the Makefile refuses).
+ * with -DSPOOLGUARD_MUTANTS reads a variable that the crash simulator sets, or
+ * that a program sets from SPOOLGUARD_MUTANT in its environment; it is never
+ * installed (the Makefile refuses).
  */
 #ifndef SPOOLGUARD_BASE_MUTANT_H
 #define SPOOLGUARD_BASE_MUTANT_H
@@ -58,16 +59,23 @@ enum mutant {
 	MUTANT_REDO_NO_ZEROS_BEFORE,			   /* J2 */
 	MUTANT_REDO_END,
 
-	MUTANT_CHECK_DURING_COMMIT = MUTANT_REDO_END /* a slot is read back while it is written */
+	MUTANT_CHECK_DURING_COMMIT = MUTANT_REDO_END, /* a slot is read back while it is written */
+
+	/* Chosen by scripts, by its name. */
+	MUTANT_ERASE_NOTHING, /* "erase-nothing": blocks are called clean, and nothing is written */
 };
 
 #ifdef SPOOLGUARD_MUTANTS
 extern enum mutant mutant_active;
+void mutant_choose_from_environment(void);
 static inline bool mutant_is(enum mutant m)
 {
 	return mutant_active == m;
 }
 #else
+static inline void mutant_choose_from_environment(void)
+{
+}
 static inline bool mutant_is(enum mutant m)
 {
 	(void)m;

@@ -131,8 +131,10 @@ static int run_passes(struct eraser *eraser, struct batch *batch, struct eraser_
 			if (r < 0)
 				return r;
 		}
-		r = pass_write(residue_medium(eraser->residue), pass, batch->seeds[i], &batch->runs,
-			eraser->buffers, NULL, &progress, &batch->refused);
+		r = 0;
+		if (!mutant_is(MUTANT_ERASE_NOTHING))
+			r = pass_write(residue_medium(eraser->residue), pass, batch->seeds[i],
+				&batch->runs, eraser->buffers, NULL, &progress, &batch->refused);
 		if (r >= 0) /* what the medium refused is left out of the passes that follow */
 			r = extent_list_remove_list(&batch->runs, &batch->refused);
 		if (r >= 0)
@@ -162,7 +164,7 @@ static int read_back(struct eraser *eraser, struct batch *batch)
 		r = sample_plan_of_list(&batch->runs, &batch->seen);
 	else
 		r = extent_list_add_list(&batch->seen, &batch->runs);
-	if (r >= 0 && !mutant_is(MUTANT_NO_READ_BACK))
+	if (r >= 0 && !mutant_is(MUTANT_NO_READ_BACK) && !mutant_is(MUTANT_ERASE_NOTHING))
 		r = pass_verify(residue_medium(eraser->residue), &eraser->scheme->passes[last],
 			batch->seeds[last], &batch->seen, eraser->buffers, NULL, &progress, &wrong,
 			&wrong);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "volume/client.h"
+#include "base/hex.h"
 #include "base/io.h"
 #include "ipc/channel.h"
 #include "volume/runtime.h"
@@ -364,6 +365,79 @@ int client_selftest_map(struct client *client, int timeout_ms, struct residue_ch
 	check.whole_superblocks = (uint32_t)whole;
 	*ret_check = check;
 	return 0;
+}
+
+/* --- search --- */
+
+static struct json_object *search_to_json(const struct client_search *what)
+{
+	char text[2 * CLIENT_SEARCH_BYTES_MAX + 1];
+	struct json_object *in = json_object_new_object(), *strings = json_object_new_array();
+
+	json_object_object_add(in, "area",
+		json_object_new_string(what->area == ENGINE_AREA_DATA ? "data" : "spare"));
+	json_object_object_add(in, "first", json_object_new_uint64(what->at.first));
+	json_object_object_add(in, "count", json_object_new_uint64(what->at.count));
+	hex_encode(what->mask, sizeof(what->mask), text);
+	json_object_object_add(in, "mask", json_object_new_string(text));
+	for (size_t i = 0; i < what->count; i++) {
+		hex_encode(what->strings[i].masked, what->strings[i].bytes, text);
+		json_object_array_add(strings, json_object_new_string(text));
+	}
+	json_object_object_add(in, "strings", strings);
+	return in;
+}
+
+static bool get_found(
+	struct json_object *item, const struct client_search *what, struct engine_found *ret_found)
+{
+	uint64_t string, form, class, bytes;
+
+	if (!message_get_u64(item, "string", &string) || !message_get_u64(item, "form", &form) ||
+		!message_get_u64(item, "class", &class) ||
+		!message_get_u64(item, "bytes", &bytes) ||
+		!message_get_u64(item, "offset", &ret_found->hit.offset) || string >= what->count ||
+		form >= SEARCH_FORM_COUNT || class > RESIDUE_CLASS_UNKNOWN)
+		return false;
+	ret_found->hit.index = (size_t)string;
+	ret_found->hit.form = (enum search_form)form;
+	ret_found->hit.bytes = (size_t)bytes;
+	ret_found->class = (enum residue_class) class;
+	return true;
+}
+
+static int get_search_report(struct json_object *out, const struct client_search *what,
+	struct engine_search_report *ret_report)
+{
+	struct engine_search_report *report = ret_report;
+	struct json_object *found;
+
+	*report = (struct engine_search_report){.hits = 0};
+	if (!message_get_u64(out, "blocks", &report->area_blocks) ||
+		!message_get_u64(out, "unreadable_blocks", &report->unreadable_blocks) ||
+		!message_get_u64(out, "hits", &report->hits) ||
+		!json_object_object_get_ex(out, "found", &found) ||
+		!json_object_is_type(found, json_type_array) ||
+		json_object_array_length(found) > ENGINE_FOUND_MAX)
+		return -EPROTO;
+	for (size_t i = 0; i < json_object_array_length(found); i++) {
+		if (!get_found(json_object_array_get_idx(found, i), what,
+			    &report->found[report->found_count++]))
+			return -EPROTO;
+	}
+	return 0;
+}
+
+int client_search(struct client *client, const struct client_search *what,
+	struct engine_search_report *ret_report)
+{
+	struct message answer;
+	int r = call(client, "Search", search_to_json(what), &answer);
+
+	if (r >= 0)
+		r = get_search_report(answer.parameters, what, ret_report);
+	message_done(&answer);
+	return r;
 }
 
 int client_detach(struct client *client)

@@ -53,6 +53,27 @@ must_check int client_selftest_overwrite(
 	struct client *client, int timeout_ms, struct scratch_report *ret_report);
 must_check int client_selftest_map(
 	struct client *client, int timeout_ms, struct residue_check *ret_check);
+
+/*
+ * Strings, each under the same mask: strings[i] XOR mask is what is searched for.  They are never
+ * in clear here; the volume process has them so for as long as the call lasts.
+ */
+#define CLIENT_SEARCH_STRINGS_MAX 16u
+#define CLIENT_SEARCH_BYTES_MAX	  64u
+struct client_search {
+	enum engine_area area;
+	struct extent at;
+	uint8_t mask[CLIENT_SEARCH_BYTES_MAX];
+	struct {
+		uint8_t masked[CLIENT_SEARCH_BYTES_MAX];
+		size_t bytes;
+	} strings[CLIENT_SEARCH_STRINGS_MAX];
+	size_t count;
+};
+/* engine_search().  -ENOSYS: the process is of an older version, which has no such method. */
+must_check int client_search(struct client *client, const struct client_search *what,
+	struct engine_search_report *ret_report);
+
 must_check int client_detach(struct client *client);
 
 #endif

@@ -89,6 +89,7 @@ static const struct method {
 	{"Grow", true, method_grow},
 	{"SelfTestOverwrite", true, method_selftest_overwrite},
 	{"SelfTestMap", true, method_selftest_map},
+	{"Search", true, method_search},
 	{"Detach", false, method_detach},
 };
 

@@ -15,7 +15,11 @@
  *   Grow() -> blocks               the medium has grown; take its new size
  *   SelfTestOverwrite() -> blocks, passes, different, refused    every pass, on the scratch area
  *   SelfTestMap() -> pages, damaged_pages, whole_superblocks     the map, read back
+ *   Search(area, first, count, strings, mask) -> blocks, unreadable_blocks, hits, found
+ *                                  strings in what the medium decrypts to (engine_search)
  *   Detach()                       answers when everything is recorded, then the process ends
+ *
+ * Strings of a search come masked (client_search), so that no message has them in clear.
  *
  * A watch, and the lead of a barrier, belong to a connection and end with it.
  * Threads: one for each connection, at most CONTROL_CONNECTIONS_MAX.

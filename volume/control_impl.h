@@ -7,6 +7,7 @@
  *   control_retire.c    Watch, Unwatch, Condemn
  *   control_methods.c   barriers, and what bringing a spool up asks for
  *   control_selftest.c  SelfTestOverwrite, SelfTestMap
+ *   control_search.c    Search
  */
 #ifndef SPOOLGUARD_VOLUME_CONTROL_IMPL_H
 #define SPOOLGUARD_VOLUME_CONTROL_IMPL_H
@@ -57,6 +58,7 @@ method_function method_serve, method_trust, method_distrust, method_allow_unknow
 	method_settle_unknown, method_get_fingerprint, method_set_fingerprint,
 	method_set_sweep_owed, method_set_filesystem_expected, method_grow;
 method_function method_selftest_overwrite, method_selftest_map;
+method_function method_search;
 
 void control_drop_watch(struct connection *connection, struct watched *watched);
 

@@ -18,6 +18,7 @@
 
 #include "base/extent.h"
 #include "base/problem.h"
+#include "base/search.h"
 #include "blockdev/redo.h"
 #include "blockdev/residue.h"
 #include "crypto/secret.h"
@@ -129,6 +130,31 @@ void engine_barrier_leave(struct engine *engine, bool done);
 /* On the medium, one at a time, while everything else goes on.  -EROFS: read-only. */
 must_check int engine_selftest_overwrite(struct engine *engine, struct scratch_report *ret_report);
 must_check int engine_selftest_map(struct engine *engine, struct residue_check *ret_check);
+
+/* --- what the medium decrypts to, whatever the map says of it (engine_search.c) --- */
+
+#define ENGINE_SEARCH_BLOCKS_MAX 65536u /* in one call */
+#define ENGINE_FOUND_MAX	 64u	/* places that are told; all are counted */
+
+/* Spare blocks have tweaks of their own, and are counted from the first. */
+enum engine_area { ENGINE_AREA_DATA, ENGINE_AREA_SPARE };
+
+struct engine_found {
+	struct search_hit hit;	  /* offset: in bytes of the area */
+	enum residue_class class; /* of the block, by the map; of a spare block: CLEAN */
+};
+
+struct engine_search_report {
+	uint64_t area_blocks;
+	uint64_t unreadable_blocks; /* the medium refused them: what they hold is not known */
+	uint64_t hits;
+	struct engine_found found[ENGINE_FOUND_MAX];
+	size_t found_count;
+};
+
+/* Matches that begin in these blocks of the area.  -ERANGE: not all of them are in it; -E2BIG. */
+must_check int engine_search(struct engine *engine, const struct search *search,
+	enum engine_area area, struct extent at, struct engine_search_report *ret_report);
 
 struct engine_debt {
 	uint64_t parked_writes;

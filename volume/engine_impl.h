@@ -7,6 +7,7 @@
  *   engine_control.c   retirements, barriers, growth, debt
  *   engine_eraser.c    the eraser's thread
  *   engine_redo.c      a redo record found at open
+ *   engine_search.c    strings in what the medium decrypts to
  *   engine_selftest.c  self-tests on the medium
  */
 #ifndef SPOOLGUARD_VOLUME_ENGINE_IMPL_H

@@ -10,6 +10,7 @@
  * control connections do the rest.
  */
 #include "base/io.h"
+#include "base/mutant.h"
 #include "crypto/selftest.h"
 #include "ipc/channel.h"
 #include "volume/control.h"
@@ -217,6 +218,7 @@ int main(int argc, char **argv)
 			"spoolguard-volume is started by \"spoolguard attach\", not by hand\n");
 		return 2;
 	}
+	mutant_choose_from_environment();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb_audit.c - "spoolguard audit": the audit log, read and verified without the service
+ */
+#include "cli/verb_audit.h"
+#include "supervisor/config.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"show", audit_show},
+};
+
+int audit_usage(const char *format, ...)
+{
+	char text[PROBLEM_TEXT_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	return cli_usage_error(&cli_verb_audit, "%s", text);
+}
+
+int audit_state_directory(char **ret_directory, struct problem *reterr_problem)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	int r;
+
+	if (!config)
+		return problem_set(reterr_problem, -ENOMEM, "not enough memory");
+	r = config_read(CONFIG_PATH_DEFAULT, config, reterr_problem);
+	if (r >= 0)
+		*ret_directory = strdup(config->state_directory);
+	free(config);
+	if (r >= 0 && !*ret_directory)
+		return problem_set(reterr_problem, -ENOMEM, "not enough memory");
+	return r;
+}
+
+int audit_log_directory(char **ret_directory, struct problem *reterr_problem)
+{
+	char *state, *directory;
+	int r;
+
+	r = audit_state_directory(&state, reterr_problem);
+	if (r < 0)
+		return r;
+	r = asprintf(&directory, "%s/audit", state);
+	free(state);
+	if (r < 0)
+		return problem_set(reterr_problem, -ENOMEM, "not enough memory");
+	*ret_directory = directory;
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	if (argc < 2)
+		return audit_usage("say what: one of the words above");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].name, argv[1]) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	return audit_usage("there is no \"audit %s\"", argv[1]);
+}
+
+const struct cli_verb cli_verb_audit = {
+	.name = "audit",
+	.summary = "the audit log: shown, verified",
+	.usage =
+		"usage: spoolguard audit show [--since NUMBER|TIME] [--event NAME] [--job ID]\n"
+		"                             [--follow] [--json] [DIRECTORY]\n\n"
+		"The audit log is read where it lies, without the service.  DIRECTORY is the "
+		"log's,\n"
+		"or a copy of it; without it that of the service's state directory.\n\n"
+		"Show prints records, oldest first: number, time, event, what it was about, how "
+		"it\n"
+		"went, and who was its subject.  It judges nothing; \"audit verify\" does.\n\n"
+		"  --since NUMBER  from that record on\n"
+		"  --since TIME    from that time on (UTC), such as 2026-11-24 or "
+		"2026-11-24T09:00Z\n"
+		"  --event NAME    only such events, such as job-retired\n"
+		"  --job ID        only what is about that job\n"
+		"  --follow        goes on with what comes, until it is interrupted; with --json a "
+		"line\n"
+		"                  for each record, as it stands in the log\n"
+		"  --json          one object, its records as they stand in the log\n\n"
+		"Exit code: 0 shown, 1 there are lines that are no records, 2 usage, 3 the log "
+		"cannot\n"
+		"be read (who is not root needs the group of the auditors).\n",
+	.run = run,
+};

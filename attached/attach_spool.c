@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attached/attach_spool.h"
+#include "attached/medium_report.h"
 #include "attached/volumes.h"
 #include "base/io.h"
 #include <errno.h>
@@ -42,7 +43,7 @@ static int bind_all(const struct attach_spool_options *options, struct runtime_s
 static void assess(const struct runtime_state *state, struct client *client,
 	struct attach_spool_report *report)
 {
-	struct json_object *status;
+	struct json_object *status, *found;
 
 	report->promise = MEDIUM_NOT_ASSESSED;
 	report->medium[0] = '\0';
@@ -50,6 +51,9 @@ static void assess(const struct runtime_state *state, struct client *client,
 		return;
 	volumes_assess_medium(state, status, report->medium, &report->promise);
 	json_object_put(status);
+	/* Whoever asks for it later makes it then. */
+	if (medium_report_make(state, &found) >= 0)
+		json_object_put(found);
 }
 
 int attach_spool(const struct attach_spool_options *options, const struct secret *passphrase,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attached/volume_status.h"
+#include "attached/medium_report.h"
 #include "attached/volumes.h"
 #include "ipc/fields.h"
 #include "volume/attach.h"
@@ -54,6 +55,15 @@ static void add_state(struct json_object *status, const struct runtime_state *st
 	json_object_object_add(status, "ports", ports);
 }
 
+static void add_report(
+	struct json_object *status, const struct runtime_state *state, enum medium_promise promise)
+{
+	struct json_object *report;
+
+	if (medium_report_get(state, promise, status, &report) >= 0)
+		json_object_object_add(status, "medium_report", report);
+}
+
 int volume_status_get(struct runtime_state *state, struct json_object **ret_status,
 	struct problem *reterr_problem)
 {
@@ -73,6 +83,7 @@ int volume_status_get(struct runtime_state *state, struct json_object **ret_stat
 	add_state(status, state);
 	fields_add_string(status, "medium", volumes_assess_medium(state, status, medium, &promise));
 	fields_add_string(status, "medium_promise", medium_promise_name(promise));
+	add_report(status, state, promise);
 	json_object_object_add(status, "faults", faults);
 	*ret_status = status;
 	return 0;

@@ -5,7 +5,7 @@
  * The object is what its process says (the Status method of volume/control.h), and:
  *
  *   path, device, mount, binds [{directory, at}], attached (true), ports, medium (words),
- *   medium_promise, faults (one line each; empty: as it should be)
+ *   medium_promise, medium_report (medium_report.h), faults (one line each; empty: as it should be)
  */
 #ifndef SPOOLGUARD_ATTACHED_VOLUME_STATUS_H
 #define SPOOLGUARD_ATTACHED_VOLUME_STATUS_H

@@ -12,6 +12,7 @@ struct entry {
 	const char *where;
 	const char *type;
 	const char *source;
+	char *options; /* the file system's own; escaped as they are */
 };
 
 struct table {
@@ -67,6 +68,7 @@ static bool parse_mount(char *line, struct entry *entry)
 		return false;
 	unescape(field[5]);
 	entry->source = field[5];
+	entry->options = behind ? behind : field[5] + strlen(field[5]);
 	return true;
 }
 
@@ -136,6 +138,30 @@ int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes)
 			continue;
 		snprintf(ret_type, type_bytes, "%s", entry.type);
 		return 0;
+	}
+	return -ENOENT;
+}
+
+int mount_table_option(dev_t file_system, const char *option, char *ret_value, size_t value_bytes)
+{
+	_cleanup_table_ struct table table = {.file = NULL};
+	size_t length = strlen(option);
+	struct entry entry;
+	char *word;
+
+	while (next_mount(&table, &entry)) {
+		if (entry.number != file_system)
+			continue;
+		while ((word = strsep(&entry.options, ",\n"))) {
+			if (strncmp(word, option, length) != 0 || word[length] != '=')
+				continue;
+			unescape(word);
+			if (strlen(word + length + 1) >= value_bytes)
+				return -ENAMETOOLONG;
+			strcpy(ret_value, word + length + 1);
+			return 0;
+		}
+		return -ENOENT;
 	}
 	return -ENOENT;
 }

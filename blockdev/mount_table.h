@@ -26,6 +26,11 @@ must_check int mount_table_place(dev_t device, size_t index, char *ret_where, si
 /* The type of the file system with this number (st_dev), "fuse.spoolguard".  -ENOENT. */
 must_check int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes);
 
+/* The value of an option of that file system itself ("upperdir" of an overlay).  -ENOENT: it has
+ * none; -ENAMETOOLONG. */
+must_check int mount_table_option(
+	dev_t file_system, const char *option, char *ret_value, size_t value_bytes);
+
 /* The block device under the root directory, as far as there is one.  -ENOENT. */
 must_check int mount_table_root(dev_t *ret_device);
 

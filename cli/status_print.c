@@ -42,6 +42,35 @@ static void print_map(struct json_object *status)
 		printf("  %" PRIu64 " writes wait for the eraser\n", parked);
 }
 
+/* What it lies on, when that was looked at, and what follows. */
+static void print_medium_report(struct json_object *report)
+{
+	struct json_object *drives = json_object_object_get(report, "drives");
+
+	for (size_t i = 0; drives && i < json_object_array_length(drives); i++) {
+		struct json_object *drive = json_object_array_get_idx(drives, i);
+		const char *serial = volumes_status_string(drive, "serial");
+		const char *model = volumes_status_string(drive, "model");
+
+		printf("  drive %s: %s", cli_shown(volumes_status_string(drive, "name")),
+			volumes_status_string(drive, "class"));
+		if (model[0])
+			printf(", %s", cli_shown(model));
+		if (serial[0])
+			printf(", %s %s",
+				volumes_status_bool(drive, "serial_is_stand_in") ? "known as"
+										 : "serial",
+				cli_shown(serial));
+		printf("\n");
+	}
+	if (report)
+		printf("  overwriting there: %s (%s)\n    %s (looked at %s)\n",
+			volumes_status_string(report, "overwrite"),
+			volumes_status_string(report, "clause"),
+			cli_shown(volumes_status_string(report, "reason")),
+			volumes_status_string(report, "looked_at"));
+}
+
 void status_print_volume(struct json_object *status)
 {
 	struct json_object *caveats = json_object_object_get(status, "not_approved");
@@ -66,6 +95,7 @@ void status_print_volume(struct json_object *status)
 		printf("  encryption only: it has no residue map, nothing that is freed is "
 		       "overwritten\n");
 	printf("  medium: %s\n", volumes_status_string(status, "medium"));
+	print_medium_report(json_object_object_get(status, "medium_report"));
 	for (size_t i = 0; caveats && i < json_object_array_length(caveats); i++)
 		printf("  not approved or not validated: %s\n",
 			json_object_get_string(json_object_array_get_idx(caveats, i)));

@@ -228,7 +228,8 @@ int runtime_load(const char *uuid, struct runtime_state *ret_state)
 void runtime_remove(const char *uuid)
 {
 	/* The lock file stays: somebody may be waiting for it. */
-	static const char *const names[] = {"state", "state.new", "control", "medium"};
+	static const char *const names[] = {
+		"state", "state.new", "control", "medium", "report", "report.new"};
 	char path[RUNTIME_PATH_BYTES];
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -3,8 +3,9 @@
  * runtime.h - what is known on this machine of a volume that is attached
  *
  * /run/spoolguard/UUID/ (mode 0700): control (socket), medium (the file that FUSE is
- * mounted on), state (which loop device, which mount), lock (one command at a time).
- * SPOOLGUARD_RUNTIME_DIR names another place than /run/spoolguard.
+ * mounted on), state (which loop device, which mount), report (what it lies on, as found when it
+ * was attached; attached/medium_report.h), lock (one command at a time). SPOOLGUARD_RUNTIME_DIR
+ * names another place than /run/spoolguard.
  *
  *   T1  What is about to be mounted is recorded before it is: who finds it later knows it
  *       for ours, also if the one who mounted it was killed.

@@ -116,6 +116,13 @@ static bool take_key(struct json_object *object, const char *key, struct minisig
 	return text && minisign_key_decode(text, strlen(text), ret_key) == 0;
 }
 
+static bool take_time(struct json_object *object, int64_t *ret_wall_ms)
+{
+	const char *text = get_text(object, "time");
+
+	return text && audit_time_decode(text, ret_wall_ms) == 0;
+}
+
 /* Gives ret_object.  A newer version is told apart from what is none of ours. */
 static int open_object(
 	const char *text, size_t bytes, const char *schema, struct json_object **ret_object)
@@ -149,8 +156,9 @@ int log_root_decode(const char *text, size_t bytes, struct log_root *ret_root)
 	r = open_object(text, bytes, LOG_ROOT_SCHEMA, &object);
 	if (r < 0)
 		return r;
-	whole = take_log(object, root.log) && take_key(object, "device", &root.device) &&
-		take_key(object, "key", &root.key) && take_number(object, "segment", &segment);
+	whole = take_log(object, root.log) && take_time(object, &root.wall_ms) &&
+		take_key(object, "device", &root.device) && take_key(object, "key", &root.key) &&
+		take_number(object, "segment", &segment);
 	json_object_put(object);
 	if (!whole || segment != 1)
 		return -EBADMSG;
@@ -170,7 +178,7 @@ static bool take_head(struct json_object *object, struct log_head *head)
 	       take_digest(object, "sha256", head->sha256) &&
 	       take_digest(object, "last_record", head->last_record) &&
 	       take_digest(object, "previous_head", head->previous_head) &&
-	       take_number(object, "next_segment", &next) &&
+	       take_time(object, &head->wall_ms) && take_number(object, "next_segment", &next) &&
 	       take_key(object, "next_key", &head->next_key) && head->segment > 0 &&
 	       head->segment < LOG_SEGMENT_MAX && next == head->segment + 1 &&
 	       head->last < UINT64_MAX;

@@ -18,6 +18,7 @@ struct service_client {
 	struct channel *channel;
 	struct json_object *status; /* of the first find; volumes are looked up in it */
 	char path[PATH_MAX];
+	pid_t process;
 };
 
 /* --- who is there --- */
@@ -37,14 +38,14 @@ static bool is_trusted(uid_t uid)
 	return uid == 0 || uid == geteuid();
 }
 
-static int check_owner(const struct service_client *client, struct problem *problem)
+static int check_owner(struct service_client *client, struct problem *problem)
 {
 	struct stat st;
 	uid_t uid;
 	gid_t gid;
-	pid_t pid;
 
-	if (lstat(client->path, &st) < 0 || channel_peer(client->channel, &uid, &gid, &pid) < 0)
+	if (lstat(client->path, &st) < 0 ||
+		channel_peer(client->channel, &uid, &gid, &client->process) < 0)
 		return -ESRCH;
 	if (is_trusted(st.st_uid) && is_trusted(uid))
 		return 0;
@@ -83,6 +84,11 @@ void service_client_free(struct service_client *client)
 	channel_free(client->channel);
 	json_object_put(client->status);
 	free(client);
+}
+
+pid_t service_client_process(const struct service_client *client)
+{
+	return client->process;
 }
 
 /* --- calls --- */

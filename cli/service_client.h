@@ -18,6 +18,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct service_client;
 
@@ -49,6 +50,9 @@ must_check int service_client_find_volume(struct service_client *client, const c
 	struct json_object **ret_volume, struct problem *reterr_problem);
 must_check int service_client_find_by_file(struct service_client *client, const char *path,
 	struct json_object **ret_volume, struct problem *reterr_problem);
+
+/* Who answers there. */
+pid_t service_client_process(const struct service_client *client);
 
 /* What a field of an answer says; "" or false if it is not there. */
 const char *service_client_text(struct json_object *object, const char *key);

@@ -14,6 +14,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_sweep,
 	&cli_verb_wipe_spool,
 	&cli_verb_status,
+	&cli_verb_check,
 	&cli_verb_events,
 	&cli_verb_audit,
 	&cli_verb_overwrite,

@@ -9,6 +9,10 @@
  * does its technical part, as far as was seen; what people must still show stands beside it.
  * Clauses are paraphrased with their number, never quoted.
  *
+ * A control has parts ("swap", "log"): each rests on one or two facts, and several controls share
+ * it.  So one thing that is wrong has one id and one remedy, however many controls it turns.
+ * The facts are drawn in judge.h.
+ *
  *   F1  A control is met only on evidence: a fact that is not there is "cannot tell", never met.
  *   F2  Evidence names what was seen and when; a remedy is one step that can be done.
  *   F3  The worst state of a control's parts is the control's: not met, cannot tell, met.
@@ -24,6 +28,15 @@
 
 enum control_state { CONTROL_MET, CONTROL_NOT_MET, CONTROL_CANNOT_TELL };
 
+struct control_part {
+	const char *id; /* "swap"; static */
+	enum control_state state;
+	char *evidence; /* one line, never NULL */
+	char *remedy;	/* one line; NULL if it is met */
+	char *seen;	/* RFC 3339; "": it was not seen */
+	char *how;	/* "GetStatus of the service" */
+};
+
 struct control {
 	/* from the table; static strings */
 	const char *id;	      /* "hcd-fdp-dsk-ext-1": lower case, digits, hyphens; an OSCAL token */
@@ -33,8 +46,10 @@ struct control {
 	const char *person;   /* what a person must still show; one line */
 	/* found; owned */
 	enum control_state state;
-	char *evidence; /* one line, never NULL */
-	char *remedy;	/* one line; NULL if it is met */
+	char *evidence; /* one line, never NULL: of the parts that decided, with how and when */
+	char *remedy;	/* one line; NULL if it is met: of the first part that decided */
+	struct control_part *parts; /* owned */
+	size_t part_count;
 };
 
 /* One day of the plot: newest last. */
@@ -59,7 +74,7 @@ struct compliance_report {
 };
 void compliance_report_done(struct compliance_report *report);
 
-/* -ENOENT: there is no such profile. */
+/* profile: NULL: "all".  -ENOENT: there is no such profile; -ENOMEM. */
 must_check int compliance_judge(
 	struct json_object *facts, const char *profile, struct compliance_report *ret_report);
 
@@ -82,8 +97,13 @@ const char *control_state_name(enum control_state state);
 
 /* --- renderers; each gives what it made --- */
 
-/* "schema":"spoolguard.check/1", "technical_controls_met": bool,
- * "controls":[{"id","state","evidence", "remedy","standard","clause","title","person"}], ... */
+/*
+ * "schema":"spoolguard.check/1", "technical_controls_met": bool, "profile", "time", "host",
+ * "version", "build", "device_key", "log_position", "met", "not_met", "cannot_tell",
+ * "controls":[{"id","state","evidence","remedy","standard","clause","title","person",
+ *   "parts":[{"id","state","evidence","remedy","seen","how"}]}],
+ * "days":[{"day","retired_jobs","failed_jobs","debt_bytes"}]
+ */
 must_check int compliance_json(
 	const struct compliance_report *report, struct json_object **ret_object);
 /* OSCAL assessment-results 1.1.x, as the public schema has it. */

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * judge_wipe.c - is what is deleted made unavailable, and is that known?
+ */
+#include "compliance/judge.h"
+#include <inttypes.h>
+#include <string.h>
+
+#define OWED_SECONDS_MAX    86400u	   /* what is owed for longer has been forgotten */
+#define RESIDUE_SECONDS_MAX (35u * 86400u) /* a monthly search, and some days */
+
+/* --- the service and its jobs --- */
+
+/* Something stops claims: its own words. */
+static void judge_reasons(struct json_object *reasons, struct judged *out)
+{
+	for (size_t i = 0; i < json_object_array_length(reasons); i++) {
+		struct json_object *reason = json_object_array_get_idx(reasons, i);
+		const char *weight, *text;
+
+		if (!judge_text(reason, "weight", out, &weight) ||
+			!judge_text(reason, "text", out, &text))
+			return;
+		if (strcmp(weight, "stops-claims") == 0)
+			judged_not_met(out,
+				"see to that; \"spoolguard status\" says when it is over",
+				"no receipt is given now: %.400s", text);
+	}
+}
+
+static void judge_jobs(struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	struct json_object *reasons;
+	uint64_t failed, held;
+	const char *state;
+
+	if (!judge_text(values[0], "state", out, &state) ||
+		!judge_array(values[0], "reasons", out, &reasons) ||
+		!judge_u64(values[0], "failed_jobs", out, &failed) ||
+		!judge_u64(values[0], "held_jobs", out, &held))
+		return;
+	judge_reasons(reasons, out);
+	if (failed > 0)
+		judged_not_met(out, "spoolguard status says why; see to it, they are tried again",
+			"%" PRIu64 " jobs could not be overwritten", failed);
+	if (strcmp(state, "READY") == 0 || strcmp(state, "DEGRADED") == 0)
+		judged_met(out,
+			"the service is %s and overwrites each job when it ends; %" PRIu64
+			" held by a person",
+			state, held);
+	else
+		judged_cannot_tell(out, "spoolguard status says what it waits for",
+			"the service is %s: no job can be overwritten now", state);
+}
+
+const struct part part_jobs = {"jobs", {"service"}, judge_jobs};
+
+/* --- what is owed --- */
+
+static void judge_debt_of(struct json_object *volume, struct judged *out)
+{
+	uint64_t owed, oldest, unknown;
+	bool managed, sweep;
+	const char *name;
+
+	if (!judge_text(volume, "name", out, &name) ||
+		!judge_bool(volume, "managed", out, &managed))
+		return;
+	if (!managed) {
+		judged_not_met(out, "format it with spoolguard",
+			"volume %s is encryption only: nothing that is freed there is overwritten",
+			name);
+		return;
+	}
+	if (!judge_u64(volume, "owed_bytes", out, &owed) ||
+		!judge_u64(volume, "oldest_owed_seconds", out, &oldest) ||
+		!judge_u64(volume, "unknown_blocks", out, &unknown) ||
+		!judge_bool(volume, "sweep_owed", out, &sweep))
+		return;
+	if (sweep || unknown > 0)
+		judged_not_met(out, "attach it with its mount, or run \"spoolguard sweep\"",
+			"volume %s: a sweep is owed; %" PRIu64 " blocks are not judged", name,
+			unknown);
+	if (owed > 0 && oldest > OWED_SECONDS_MAX)
+		judged_not_met(out, "run \"spoolguard sweep\", and see why nothing was paid",
+			"volume %s owes passes on %" PRIu64 " bytes since %" PRIu64 " hours", name,
+			owed, oldest / 3600u);
+}
+
+static void judge_debt(struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	uint64_t owed = 0;
+	size_t count;
+
+	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *volume = json_object_array_get_idx(values[0], i);
+		struct json_object *bytes = NULL;
+
+		judge_debt_of(volume, out);
+		if (json_object_object_get_ex(volume, "owed_bytes", &bytes))
+			owed += json_object_get_uint64(bytes);
+	}
+	judged_met(
+		out, "%" PRIu64 " bytes wait for their passes, none for longer than a day", owed);
+}
+
+const struct part part_debt = {"debt", {"debts"}, judge_debt};
+
+static void judge_refused_of(struct json_object *volume, struct judged *out)
+{
+	uint64_t stuck, refused;
+	const char *name;
+	bool failed;
+
+	if (!judge_text(volume, "name", out, &name) ||
+		!judge_u64(volume, "stuck_blocks", out, &stuck) ||
+		!judge_u64(volume, "refused_blocks", out, &refused) ||
+		!judge_bool(volume, "eraser_failed", out, &failed))
+		return;
+	if (failed || stuck > 0 || refused > 0)
+		judged_not_met(out,
+			"replace the medium; destroy the old one, or its key (wipe-spool --full)",
+			"volume %s: the medium did not overwrite %" PRIu64 " blocks%s", name,
+			stuck + refused, failed ? ", and the eraser stopped" : "");
+}
+
+static void judge_refused(
+	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	size_t count;
+
+	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		judge_refused_of(json_object_array_get_idx(values[0], i), out);
+	judged_met(out, "the medium took every pass so far");
+}
+
+const struct part part_refused = {"refused-blocks", {"debts"}, judge_refused};
+
+static void judge_read_back(
+	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	size_t count;
+
+	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *volume = json_object_array_get_idx(values[0], i);
+		const char *name, *verify;
+
+		if (!judge_text(volume, "name", out, &name) ||
+			!judge_text(volume, "verify", out, &verify))
+			continue;
+		if (strcmp(verify, "full") != 0 && strcmp(verify, "sample") != 0)
+			judged_not_met(out, "set verify = full in the volume's section",
+				"volume %s: passes are not read back (verify %s)", name, verify);
+	}
+	judged_met(out, "the last pass is read back on every open volume");
+}
+
+const struct part part_read_back = {"read-back", {"debts"}, judge_read_back};
+
+/* --- what the medium allows --- */
+
+static bool allows_clear(const char *overwrite)
+{
+	return strcmp(overwrite, "Clear") == 0 || strcmp(overwrite, "Purge") == 0;
+}
+
+static void judge_clear(
+	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	size_t count;
+
+	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *volume = json_object_array_get_idx(values[0], i);
+		const char *name, *overwrite, *reason, *clause;
+
+		if (!judge_text(volume, "name", out, &name) ||
+			!judge_text(volume, "overwrite", out, &overwrite) ||
+			!judge_text(volume, "reason", out, &reason) ||
+			!judge_text(volume, "clause", out, &clause))
+			continue;
+		if (!allows_clear(overwrite))
+			judged_not_met(out,
+				"put the spool on a rotational disk, or rely on the key: "
+				"wipe-spool "
+				"--full",
+				"volume %s: an overwrite is not Clear there: %.250s (%s)", name,
+				reason, clause);
+	}
+	judged_met(out, "an overwrite of a block is Clear on every volume's medium");
+}
+
+const struct part part_clear = {"clear", {"media"}, judge_clear};
+
+/* Does the volume's key die with the power? */
+static bool has_boot_key(struct json_object *keys, const char *name)
+{
+	for (size_t i = 0; i < json_object_array_length(keys); i++) {
+		struct json_object *key = json_object_array_get_idx(keys, i), *of = NULL;
+		struct json_object *source = NULL;
+
+		if (json_object_object_get_ex(key, "name", &of) &&
+			json_object_object_get_ex(key, "source", &source) &&
+			strcmp(json_object_get_string(of), name) == 0)
+			return strcmp(json_object_get_string(source), "boot-key") == 0;
+	}
+	return false;
+}
+
+/* FDP_UDU_EXT.1 takes either: overwriting, or the key's destruction now and then. */
+static void judge_unavailable(
+	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	const char *schedule, *name, *overwrite, *reason;
+	size_t count, by_key = 0;
+	bool full;
+
+	if (!judge_items(values[0], "no volume is open", "attach one", out, &count) ||
+		!judge_text(values[2], "wipe_schedule", out, &schedule) ||
+		!judge_bool(values[2], "wipe_full", out, &full))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *volume = json_object_array_get_idx(values[0], i);
+		bool renews = full && strcmp(schedule, "off") != 0;
+
+		if (!judge_text(volume, "name", out, &name) ||
+			!judge_text(volume, "overwrite", out, &overwrite) ||
+			!judge_text(volume, "reason", out, &reason))
+			continue;
+		if (allows_clear(overwrite))
+			continue;
+		if (renews || has_boot_key(values[1], name))
+			by_key++;
+		else
+			judged_not_met(out,
+				"let its key be renewed: [wipe] scope = full with a schedule, or "
+				"unlock = boot-key; or use a rotational disk",
+				"volume %s: remnants must be assumed (%.200s), and its key is "
+				"never "
+				"renewed",
+				name, reason);
+	}
+	judged_met(out, "%zu volume%s: what is freed is overwritten in place%s", count,
+		count == 1 ? "" : "s",
+		by_key ? ", and where remnants are possible the key is renewed" : "");
+}
+
+const struct part part_unavailable = {
+	"unavailable", {"media", "keys", "settings"}, judge_unavailable};
+
+/* A record of a drive wants its name. */
+static void judge_drives_of(struct json_object *volume, struct judged *out)
+{
+	struct json_object *drives;
+	const char *name, *model, *serial;
+
+	if (!judge_text(volume, "name", out, &name) || !judge_array(volume, "drives", out, &drives))
+		return;
+	if (json_object_array_length(drives) == 0)
+		judged_cannot_tell(out, "write the drive's model and serial down by hand",
+			"volume %s: no drive can be named below it", name);
+	for (size_t i = 0; i < json_object_array_length(drives); i++) {
+		struct json_object *drive = json_object_array_get_idx(drives, i);
+
+		if (judge_text(drive, "model", out, &model) &&
+			judge_text(drive, "serial", out, &serial) && (!model[0] || !serial[0]))
+			judged_cannot_tell(out, "write the drive's model and serial down by hand",
+				"volume %s: its drive tells no %s", name,
+				model[0] ? "serial number" : "model");
+	}
+}
+
+static void judge_drives(
+	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	size_t count;
+
+	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		judge_drives_of(json_object_array_get_idx(values[0], i), out);
+	judged_met(out, "every drive tells its model and its serial number");
+}
+
+const struct part part_drives = {"drives", {"media"}, judge_drives};
+
+/* --- on-demand overwrite --- */
+
+static void judge_wipe(struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	const char *state, *outcome, *time;
+	uint64_t wipes;
+	size_t count;
+
+	if (!judge_text(values[0], "state", out, &state) ||
+		!judge_items(values[1], "no volume is open", "attach one", out, &count) ||
+		!judge_u64(values[2], "count", out, &wipes) ||
+		!judge_text(values[2], "outcome", out, &outcome) ||
+		!judge_text(values[2], "time", out, &time))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const char *name;
+		bool managed;
+
+		if (judge_text(json_object_array_get_idx(values[1], i), "name", out, &name) &&
+			judge_bool(json_object_array_get_idx(values[1], i), "managed", out,
+				&managed) &&
+			!managed)
+			judged_not_met(out, "format it with spoolguard",
+				"volume %s is encryption only: it cannot be wiped on demand", name);
+	}
+	if (wipes > 0 && strcmp(outcome, "success") != 0)
+		judged_not_met(out,
+			"run it again: spoolguard wipe-spool; its report says what failed",
+			"the last on-demand overwrite (%s) ended in %s", time, outcome);
+	judged_met(out,
+		"wipe-spool --full destroys every key slot, then overwrites what it could open; "
+		"last: %s",
+		wipes > 0 ? time : "never asked for yet");
+}
+
+const struct part part_wipe = {"wipe", {"service", "debts", "wipe"}, judge_wipe};
+
+/* --- what was recorded of it --- */
+
+static void judge_receipts(
+	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	uint64_t looked, fell_short, not_signed;
+
+	if (!judge_u64(values[0], "looked_at", out, &looked) ||
+		!judge_u64(values[0], "short", out, &fell_short) ||
+		!judge_u64(values[0], "unsigned", out, &not_signed))
+		return;
+	if (looked == 0)
+		judged_cannot_tell(out, "print something", "no job was retired yet");
+	else if (fell_short > 0)
+		judged_not_met(out, "look at them (spoolguard job list, receipt show), then sweep",
+			"%" PRIu64 " of the newest %" PRIu64
+			" receipts say that less was overwritten or read back than asked",
+			fell_short, looked);
+	else if (not_signed > 0)
+		judged_not_met(out, "see why the device could not sign: spoolguard events",
+			"%" PRIu64 " of the newest %" PRIu64 " receipts are not signed", not_signed,
+			looked);
+	else
+		judged_met(out,
+			"the newest %" PRIu64
+			" receipts: all that was asked was written, durable and read back; signed",
+			looked);
+}
+
+const struct part part_receipts = {"receipts", {"receipts"}, judge_receipts};
+
+static void judge_residue(
+	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	const char *outcome, *time;
+	uint64_t count, age_s;
+
+	if (!judge_u64(values[0], "count", out, &count) ||
+		!judge_text(values[0], "outcome", out, &outcome) ||
+		!judge_text(values[0], "time", out, &time) ||
+		!judge_u64(values[0], "age_seconds", out, &age_s))
+		return;
+	if (count == 0)
+		judged_cannot_tell(
+			out, "spoolguard check residue", "no residue check was ever made here");
+	else if (strcmp(outcome, "success") != 0)
+		judged_not_met(out, "spoolguard check residue says where it was found",
+			"the last residue check (%s) ended in %s", time, outcome);
+	else if (age_s > RESIDUE_SECONDS_MAX)
+		judged_cannot_tell(out, "spoolguard check residue",
+			"the last residue check is of %s, more than a month ago", time);
+	else
+		judged_met(out, "the residue check of %s found nothing of its canary", time);
+}
+
+const struct part part_residue = {"residue", {"residue"}, judge_residue};

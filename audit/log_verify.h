@@ -47,6 +47,8 @@ struct log_verdict {
 	uint64_t segments, closed_segments, dropped_segments;
 	uint64_t signed_up_to; /* the newest sequence number under a head's signature */
 	bool position_known;   /* audit-position was at hand */
+	uint64_t torn_bytes;   /* of a line behind the newest record that a crash left unfinished;
+				* no finding, if audit-position does not have that record */
 	uint64_t clock_steps;  /* where wall and monotonic time disagree by more than a second */
 	char last_sha256[AUDIT_HEX_BYTES];
 	struct log_finding *findings; /* owned */

@@ -15,6 +15,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{"show", audit_show},
+	{"verify", audit_verify},
 };
 
 int audit_usage(const char *format, ...)
@@ -76,7 +77,9 @@ const struct cli_verb cli_verb_audit = {
 	.summary = "the audit log: shown, verified",
 	.usage =
 		"usage: spoolguard audit show [--since NUMBER|TIME] [--event NAME] [--job ID]\n"
-		"                             [--follow] [--json] [DIRECTORY]\n\n"
+		"                             [--follow] [--json] [DIRECTORY]\n"
+		"       spoolguard audit verify --trust FILE [--position FILE] [--json] "
+		"[DIRECTORY]\n\n"
 		"The audit log is read where it lies, without the service.  DIRECTORY is the "
 		"log's,\n"
 		"or a copy of it; without it that of the service's state directory.\n\n"
@@ -92,8 +95,25 @@ const struct cli_verb cli_verb_audit = {
 		"line\n"
 		"                  for each record, as it stands in the log\n"
 		"  --json          one object, its records as they stand in the log\n\n"
-		"Exit code: 0 shown, 1 there are lines that are no records, 2 usage, 3 the log "
-		"cannot\n"
-		"be read (who is not root needs the group of the auditors).\n",
+		"Verify says whether the log is what the device wrote, all of it, and nothing "
+		"else, "
+		"and\n"
+		"names the place of what is not.  It needs neither a clock nor a network, and "
+		"believes no\n"
+		"key that comes with the log.  docs/EVIDENCE.md shows how to do it with other "
+		"tools.\n\n"
+		"  --trust FILE     what \"spoolguard key public\" printed when the device was "
+		"enrolled\n"
+		"  --position FILE  the device's \"audit-position\", by which a cut end shows "
+		"(without "
+		"it:\n"
+		"                   the one beside DIRECTORY, if there is one)\n\n"
+		"Exit code: 0 shown, or good; 1 there are lines that are no records, or findings; "
+		"2 "
+		"usage;\n"
+		"3 the log cannot be read (who is not root needs the group of the auditors), or "
+		"there "
+		"is\n"
+		"no key to trust.\n",
 	.run = run,
 };

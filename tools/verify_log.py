@@ -372,10 +372,9 @@ class Verifier:
     def read_segment(self, number, head):
         chain, verdict = self.chain, self.verdict
         text = self.file(f"segment-{number:08}.jsonl")
-        if text is None:
-            chain.jump(head["last"] + 1 if head else None, head["last_record"] if head else None)
-            chain.before = None
-            return False
+        if text is None:  # dropped since the names were listed
+            self.pass_over(number, number + 1, head)
+            return
         before = len(verdict.findings)
         lines = text.split(b"\n")
         for at, line in enumerate(lines[:-1], 1):
@@ -384,7 +383,13 @@ class Verifier:
             self.judge_torn(number, len(lines), lines[-1])
         if head:
             self.judge_closed(number, head, text, len(lines) - 1, len(verdict.findings) > before)
-        return True
+
+    def pass_over(self, first, end, head):
+        """Segments first to end - 1 have no file; head: of the last of them."""
+        if first > self.verdict.dropped:
+            self.verdict.find("file missing", first, 0, 0, f"segments {first} to {end - 1} are not there")
+        self.chain.jump(head["last"] + 1 if head else None, head["last_record"] if head else None)
+        self.chain.before = None
 
     def judge_torn(self, number, line, tail):
         expected = self.chain.expected or 0
@@ -442,11 +447,15 @@ class Verifier:
         heads = self.read_heads(key, beginning)
         verdict.dropped = self.dropped_prefix()
         chain.jump(1, beginning)
-        for number in range(1, self.last_segment + 1):
-            if not self.read_segment(number, heads.get(number)) and number > verdict.dropped:
-                verdict.find("file missing", number, 0, 0, f"segment {number} is not there")
+        due = 1
+        for number in sorted(self.present | {self.last_segment + 1}):
+            if number > due:
+                self.pass_over(due, number, heads.get(number - 1))
+            if number <= self.last_segment:
+                self.read_segment(number, heads.get(number))
+            due = number + 1
         self.judge_position()
-        if verdict.dropped and verdict.dropped not in chain.dropped:
+        if verdict.dropped > max(chain.dropped, default=0):
             verdict.find("file missing", verdict.dropped, 0, 0,
                          f"segment {verdict.dropped} is not there, and no record says that it made room")
         verdict.segments, verdict.closed = len(self.present), len(set(heads) & self.present)

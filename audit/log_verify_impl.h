@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log_verify_impl.h - what the two halves of log_verify.c share: keys and heads, and records
+ */
+#ifndef SPOOLGUARD_AUDIT_LOG_VERIFY_IMPL_H
+#define SPOOLGUARD_AUDIT_LOG_VERIFY_IMPL_H
+
+#include "audit/log_chain.h"
+#include "audit/log_format.h"
+#include "audit/log_listing.h"
+
+struct log_verifier {
+	const char *path;
+	const struct trust *trusted;
+	const struct audit_position *position; /* NULL: not known */
+	struct log_verdict *verdict;
+	struct log_listing listing;
+	struct log_text text, signature;
+	struct log_chain chain;
+
+	char beginning[AUDIT_HEX_BYTES]; /* the digest of log.json; "": not to be believed */
+	bool has_root;			 /* its key is known */
+	struct minisign_key root;
+	struct log_head *heads; /* owned; those that are vouched for: of segment 1, 2, ... */
+	size_t head_count;
+	size_t heads_room;
+};
+
+/* log.json: fills beginning, has_root, root.  < 0: it could not be looked at; what does not fit is
+ * in the verdict. */
+must_check int log_verify_root(struct log_verifier *verifier, struct problem *reterr_problem);
+/* Each head by the key that the one before it names. */
+must_check int log_verify_heads(struct log_verifier *verifier, struct problem *reterr_problem);
+/* The head of a segment, if it is vouched for; else NULL. */
+const struct log_head *log_verify_head(const struct log_verifier *verifier, uint64_t segment);
+
+/* Reads name.  1: it is in text; 0: there is none. */
+must_check int log_verify_read(const struct log_verifier *verifier, const char *name,
+	size_t most_bytes, struct log_text *text, struct problem *reterr_problem);
+
+#endif

@@ -130,12 +130,8 @@ static int make_all(int fd)
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r >= 0; i++) {
 		_cleanup_secret_ struct secret *seed = NULL;
-		char fresh[48];
 
-		snprintf(fresh, sizeof(fresh), "%s.new", names[i]);
-		r = device_key_file_destroy(fd, fresh);
-		if (r >= 0)
-			r = device_key_file_destroy(fd, names[i]);
+		r = device_key_file_destroy(fd, names[i]);
 		if (r >= 0)
 			r = device_key_file_make(fd, names[i], &seed, &keys[i]);
 	}

@@ -166,10 +166,7 @@ static int judge_row(
 
 static void take_text(struct json_object *facts, const char *key, char *ret_text, size_t bytes)
 {
-	struct json_object *value = NULL;
-
-	if (json_object_object_get_ex(facts, key, &value))
-		snprintf(ret_text, bytes, "%s", json_object_get_string(value));
+	snprintf(ret_text, bytes, "%s", judge_peek(facts, key));
 }
 
 static uint64_t number_of(struct json_object *object, const char *key)

@@ -105,6 +105,25 @@ bool judge_array(struct json_object *value, const char *key, struct judged *out,
 	return found != NULL;
 }
 
+static const char *text_of(struct json_object *value)
+{
+	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+const char *judge_peek(struct json_object *object, const char *key)
+{
+	struct json_object *value = NULL;
+
+	if (json_object_is_type(object, json_type_object))
+		(void)json_object_object_get_ex(object, key, &value);
+	return text_of(value);
+}
+
+const char *judge_peek_at(struct json_object *list, size_t index)
+{
+	return text_of(json_object_array_get_idx(list, index));
+}
+
 bool judge_items(struct json_object *value, const char *empty, const char *remedy,
 	struct judged *out, size_t *ret_count)
 {
@@ -138,15 +157,9 @@ struct json_object *judge_fact(struct json_object *facts, const char *name)
 	return value;
 }
 
-/* "" if it is not there. */
 static const char *fact_text(struct json_object *facts, const char *name, const char *key)
 {
-	struct json_object *fact = find_fact(facts, name), *text = NULL;
-
-	if (!fact || !json_object_object_get_ex(fact, key, &text) ||
-		!json_object_is_type(text, json_type_string))
-		return "";
-	return json_object_get_string(text);
+	return judge_peek(find_fact(facts, name), key);
 }
 
 static void tell_unseen(struct json_object *facts, const char *name, struct judged *out)

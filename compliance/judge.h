@@ -75,6 +75,10 @@ must_check bool judge_array(struct json_object *value, const char *key, struct j
 must_check bool judge_items(struct json_object *value, const char *empty, const char *remedy,
 	struct judged *out, size_t *ret_count);
 
+/* "" if there is no such text; for what decides nothing by itself.  list: of texts. */
+const char *judge_peek(struct json_object *object, const char *key);
+const char *judge_peek_at(struct json_object *list, size_t index);
+
 struct part {
 	const char *id;
 	const char *facts[JUDGE_FACTS_MAX]; /* all are needed; the second may be NULL */

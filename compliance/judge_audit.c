@@ -24,8 +24,7 @@ static void judge_log(struct json_object *const values[static JUDGE_FACTS_MAX], 
 	if (!good && json_object_array_length(findings) > 0)
 		judged_not_met(out,
 			"keep a copy, find who wrote there, then set it aside (docs/EVIDENCE.md)",
-			"the audit log does not verify: %.300s",
-			json_object_get_string(json_object_array_get_idx(findings, 0)));
+			"the audit log does not verify: %.300s", judge_peek_at(findings, 0));
 	else if (!good)
 		judged_not_met(out, "spoolguard audit verify", "the audit log does not verify");
 	else
@@ -103,7 +102,7 @@ static uint64_t count_of(struct json_object *kinds, const char *name)
 	struct json_object *count = NULL;
 
 	(void)json_object_object_get_ex(kinds, name, &count);
-	return count ? json_object_get_uint64(count) : 0;
+	return json_object_get_uint64(count);
 }
 
 static void judge_events(
@@ -202,7 +201,7 @@ const struct part part_clock = {"clock", {"conditions", "clock"}, judge_clock};
 static const char *find_shared(struct json_object *a, struct json_object *b)
 {
 	for (size_t i = 0; i < json_object_array_length(a); i++) {
-		const char *name = json_object_get_string(json_object_array_get_idx(a, i));
+		const char *name = judge_peek_at(a, i);
 
 		for (size_t j = 0; j < json_object_array_length(b); j++) {
 			if (strcmp(name, json_object_get_string(json_object_array_get_idx(b, j))) ==
@@ -219,7 +218,8 @@ static void judge_roles(
 	struct json_object *roles = NULL, *administrator, *pipeline, *auditor;
 	const char *shared;
 
-	if (!json_object_object_get_ex(values[0], "roles", &roles)) {
+	if (!json_object_object_get_ex(values[0], "roles", &roles) ||
+		!json_object_is_type(roles, json_type_object)) {
 		judged_cannot_tell(out, "name the service's configuration with --config",
 			"roles were not told");
 		return;

@@ -52,12 +52,9 @@ const struct part part_encrypted = {"encrypted", {"headers"}, judge_encrypted};
 /* The first of a list, in words. */
 static const char *first_text(struct json_object *list, const char *key, const char *otherwise)
 {
-	struct json_object *first = json_object_array_get_idx(list, 0), *text = NULL;
+	const char *text = judge_peek(json_object_array_get_idx(list, 0), key);
 
-	if (!first || !json_object_object_get_ex(first, key, &text) ||
-		!json_object_get_string_len(text))
-		return otherwise;
-	return json_object_get_string(text);
+	return text[0] ? text : otherwise;
 }
 
 static void judge_stray(

@@ -203,13 +203,10 @@ const struct part part_clear = {"clear", {"media"}, judge_clear};
 static bool has_boot_key(struct json_object *keys, const char *name)
 {
 	for (size_t i = 0; i < json_object_array_length(keys); i++) {
-		struct json_object *key = json_object_array_get_idx(keys, i), *of = NULL;
-		struct json_object *source = NULL;
+		struct json_object *key = json_object_array_get_idx(keys, i);
 
-		if (json_object_object_get_ex(key, "name", &of) &&
-			json_object_object_get_ex(key, "source", &source) &&
-			strcmp(json_object_get_string(of), name) == 0)
-			return strcmp(json_object_get_string(source), "boot-key") == 0;
+		if (strcmp(judge_peek(key, "name"), name) == 0)
+			return strcmp(judge_peek(key, "source"), "boot-key") == 0;
 	}
 	return false;
 }
@@ -219,10 +216,12 @@ static void judge_unavailable(
 	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
 {
 	const char *schedule, *name, *overwrite, *reason;
-	size_t count, by_key = 0;
+	size_t count, keys, by_key = 0;
 	bool full;
 
 	if (!judge_items(values[0], "no volume is open", "attach one", out, &count) ||
+		!judge_items(values[1], "no volume is configured",
+			"name the volume in spoolguard.conf", out, &keys) ||
 		!judge_text(values[2], "wipe_schedule", out, &schedule) ||
 		!judge_bool(values[2], "wipe_full", out, &full))
 		return;

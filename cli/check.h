@@ -52,6 +52,8 @@ void check_facts_service(struct check *check);	/* service, settings, keys, sandb
 void check_facts_volumes(struct check *check);	/* headers, debts, media */
 void check_facts_cups(struct check *check);	/* cups */
 void check_facts_selftest(struct check *check); /* selftest, conditions, clock */
+void check_facts_state(struct check *check);	/* state-place, device-keys */
+void check_facts_log(struct check *check); /* log, log-files, events, receipts, wipe, residue */
 
 /* A report for people.  all: the evidence of every control, and what a person must show. */
 void check_text_print(FILE *out, const struct compliance_report *report, bool all);

@@ -105,6 +105,8 @@ int check_facts_gather(const struct check_options *options, struct json_object *
 	check_facts_volumes(&check);
 	check_facts_cups(&check);
 	check_facts_selftest(&check);
+	check_facts_state(&check);
+	check_facts_log(&check);
 	json_object_put(check.status);
 	service_client_free(check.service);
 	*ret_facts = check.facts;

@@ -174,7 +174,7 @@ static void add_headers(struct check *check, const struct subjects *subjects)
 
 /* --- debts --- */
 
-static void copy_number(
+static void copy_member(
 	struct json_object *to, const char *name, struct json_object *from, const char *key)
 {
 	struct json_object *value = NULL;
@@ -202,26 +202,43 @@ static struct json_object *debt_to_json(const struct subject *subject)
 
 	cli_add_string(volume, "name", subject->name);
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-		copy_number(volume, members[i].name, subject->status, members[i].key);
+		copy_member(volume, members[i].name, subject->status, members[i].key);
 	return volume;
 }
 
-static void add_debts(struct check *check, const struct subjects *subjects, bool allowed)
-{
-	struct json_object *value = json_object_new_array();
+/* --- media --- */
 
-	for (size_t i = 0; i < subjects->count; i++) {
-		if (subjects->items[i].status)
-			json_object_array_add(value, debt_to_json(&subjects->items[i]));
-	}
-	if (check->status || allowed) {
-		check_fact(check, "debts",
-			check->status ? "GetStatus of the service" : "the volumes' processes",
-			value);
+/* Of medium_report.h. */
+static struct json_object *medium_to_json(const struct subject *subject)
+{
+	struct json_object *volume = json_object_new_object(), *report;
+
+	report = json_object_object_get(subject->status, "medium_report");
+	cli_add_string(volume, "name", subject->name);
+	copy_member(volume, "overwrite", report, "overwrite");
+	copy_member(volume, "reason", report, "reason");
+	copy_member(volume, "clause", report, "clause");
+	copy_member(volume, "drives", report, "drives");
+	return volume;
+}
+
+static void add_open(struct check *check, const char *fact, const struct subjects *subjects,
+	bool allowed, struct json_object *(*to_json)(const struct subject *subject))
+{
+	struct json_object *value;
+
+	if (!check->status && !allowed) {
+		check_no_fact(
+			check, fact, "start spoolguardd, or run as root", "%s", check->no_service);
 		return;
 	}
-	json_object_put(value);
-	check_no_fact(check, "debts", "start spoolguardd, or run as root", "%s", check->no_service);
+	value = json_object_new_array();
+	for (size_t i = 0; i < subjects->count; i++) {
+		if (subjects->items[i].status)
+			json_object_array_add(value, to_json(&subjects->items[i]));
+	}
+	check_fact(check, fact,
+		check->status ? "GetStatus of the service" : "the volumes' processes", value);
 }
 
 void check_facts_volumes(struct check *check)
@@ -234,7 +251,8 @@ void check_facts_volumes(struct check *check)
 	add_of_config(check, &subjects);
 	allowed = add_attached(&subjects);
 	add_headers(check, &subjects);
-	add_debts(check, &subjects, allowed);
+	add_open(check, "debts", &subjects, allowed, debt_to_json);
+	add_open(check, "media", &subjects, allowed, medium_to_json);
 	for (size_t i = 0; i < subjects.count; i++)
 		json_object_put(subjects.items[i].status);
 }

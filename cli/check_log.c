@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/check_log.h"
+#include "ipc/fields.h"
+#include <string.h>
+
+#define MS_PER_S 1000
+
+/* --- one record --- */
+
+static uint64_t number_of(const struct audit_event *event, const char *key)
+{
+	struct json_object *value = NULL;
+
+	if (event->data)
+		(void)json_object_object_get_ex(event->data, key, &value);
+	return json_object_get_uint64(value);
+}
+
+static bool has_text(const struct audit_event *event, const char *key)
+{
+	struct json_object *value = NULL;
+
+	if (event->data)
+		(void)json_object_object_get_ex(event->data, key, &value);
+	return json_object_is_type(value, json_type_string) &&
+	       json_object_get_string_len(value) > 0;
+}
+
+static bool is_success(const struct audit_event *event)
+{
+	return strcmp(event->outcome, "success") == 0;
+}
+
+static void count_kind(struct check_log *log, const struct audit_event *event)
+{
+	for (size_t i = 0; i < CHECK_LOG_KINDS_MAX && audit_event_kinds[i].name; i++) {
+		if (strcmp(audit_event_kinds[i].name, event->event) != 0)
+			continue;
+		log->kinds[i]++;
+		log->from_host += event->origin || (audit_event_kinds[i].subject == AUDIT_BY_HOST &&
+							   audit_event_kinds[i].from_host);
+		return;
+	}
+}
+
+/* What had no block to overwrite was not asked for any. */
+static void add_receipt(struct check_log *log, const struct audit_event *event)
+{
+	struct check_log_receipt *receipt =
+		&log->receipts[log->receipt_count++ % CHECK_LOG_RECEIPTS_MAX];
+	uint64_t written = number_of(event, "written");
+
+	receipt->is_short = !is_success(event) || number_of(event, "durable") < written ||
+			    (written > 0 && number_of(event, "verified") == 0);
+	receipt->is_signed = has_text(event, "receipt_sha256");
+}
+
+static void set_last(struct check_log_last *last, const struct audit_record *record)
+{
+	const char *outcome = record->event.outcome;
+
+	if (strcmp(outcome, "begun") == 0 || strcmp(outcome, "progress") == 0)
+		return;
+	last->count++;
+	last->wall_ms = record->stamp.wall_ms;
+	strncpy(last->outcome, outcome, sizeof(last->outcome) - 1);
+}
+
+static void add_to_day(struct check_log *log, const struct audit_record *record)
+{
+	struct compliance_day *day = check_days_at(&log->days, record->stamp.wall_ms);
+	uint64_t owed = number_of(&record->event, "owed_bytes");
+
+	if (!day)
+		return;
+	day->retired_jobs +=
+		strcmp(record->event.event, "job-retired") == 0 && is_success(&record->event);
+	day->failed_jobs += strcmp(record->event.event, "job-failed") == 0;
+	day->debt_bytes = owed > day->debt_bytes ? owed : day->debt_bytes;
+}
+
+void check_log_add(struct check_log *log, const struct audit_record *record)
+{
+	const struct audit_event *event = &record->event;
+
+	log->records++;
+	count_kind(log, event);
+	add_to_day(log, record);
+	if (strcmp(event->event, "audit-started") == 0)
+		log->is_open = true;
+	else if (strcmp(event->event, "audit-stopped") == 0)
+		log->is_open = false;
+	else if (strcmp(event->event, "job-retired") == 0)
+		add_receipt(log, event);
+	else if (strcmp(event->event, "wipe") == 0)
+		set_last(&log->wipe, record);
+	else if (strcmp(event->event, "residue-check") == 0)
+		set_last(&log->residue, record);
+}
+
+/* --- facts --- */
+
+struct json_object *check_log_events(const struct check_log *log)
+{
+	struct json_object *value = json_object_new_object(), *kinds = json_object_new_object();
+
+	for (size_t i = 0; i < CHECK_LOG_KINDS_MAX && audit_event_kinds[i].name; i++) {
+		if (log->kinds[i] > 0)
+			fields_add_u64(kinds, audit_event_kinds[i].name, log->kinds[i]);
+	}
+	fields_add_u64(value, "records", log->records);
+	json_object_object_add(value, "kinds", kinds);
+	fields_add_u64(value, "from_host", log->from_host);
+	return value;
+}
+
+struct json_object *check_log_receipts(const struct check_log *log)
+{
+	struct json_object *value = json_object_new_object();
+	uint64_t count = log->receipt_count < CHECK_LOG_RECEIPTS_MAX ? log->receipt_count
+								     : CHECK_LOG_RECEIPTS_MAX;
+	uint64_t fell_short = 0, not_signed = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		fell_short += log->receipts[i].is_short;
+		not_signed += !log->receipts[i].is_signed;
+	}
+	fields_add_u64(value, "looked_at", count);
+	fields_add_u64(value, "short", fell_short);
+	fields_add_u64(value, "unsigned", not_signed);
+	return value;
+}
+
+static struct json_object *last_to_json(const struct check_log_last *last)
+{
+	struct json_object *value = json_object_new_object();
+	char time[AUDIT_TIME_BYTES];
+
+	fields_add_u64(value, "count", last->count);
+	fields_add_string(value, "outcome", last->outcome);
+	fields_add_string(value, "time", last->count ? audit_time(last->wall_ms, time) : "");
+	return value;
+}
+
+struct json_object *check_log_wipe(const struct check_log *log)
+{
+	return last_to_json(&log->wipe);
+}
+
+struct json_object *check_log_residue(const struct check_log *log, int64_t now_s)
+{
+	struct json_object *value = last_to_json(&log->residue);
+	int64_t age_s = now_s - log->residue.wall_ms / MS_PER_S;
+
+	fields_add_u64(value, "age_seconds", age_s > 0 ? (uint64_t)age_s : 0);
+	return value;
+}

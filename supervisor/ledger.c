@@ -232,17 +232,20 @@ static bool is_allowed(
 	return *ret == 0;
 }
 
-static void describe_change(const struct ledger_entry *entry, enum ledger_state state,
-	const char *why, struct json_object *receipt, struct ledger_job *job)
+/* receipt, document and signature stay the change's. */
+static void describe_change(const struct ledger_entry *entry, const struct ledger_change *change,
+	struct ledger_job *job)
 {
 	ledger_entry_describe(entry, job);
-	job->attempts += state == LEDGER_RETIRING && job->attempts < UINT32_MAX;
-	job->state = state;
+	job->attempts += change->state == LEDGER_RETIRING && job->attempts < UINT32_MAX;
+	job->state = change->state;
 	job->changed_wall_s = clock_wall_s();
 	job->why[0] = '\0';
-	if (why)
-		(void)utf8_printable(why, strlen(why), job->why, sizeof(job->why));
-	job->receipt = receipt;
+	if (change->why)
+		(void)utf8_printable(change->why, strlen(change->why), job->why, sizeof(job->why));
+	job->receipt = change->receipt;
+	job->document = change->document;
+	job->signature = change->signature;
 }
 
 static void apply_change(struct ledger *ledger, struct ledger_entry *entry,
@@ -255,7 +258,7 @@ static void apply_change(struct ledger *ledger, struct ledger_entry *entry,
 	ledger_table_set_state(&ledger->table, entry, job->state);
 	entry->attempts = job->attempts;
 	entry->changed_wall_s = job->changed_wall_s;
-	entry->has_receipt = job->receipt != NULL;
+	entry->has_receipt = job->receipt || job->document;
 	entry->line = line;
 	ledger_entry_set_why(entry, job->why);
 }
@@ -315,8 +318,7 @@ static int change_each(struct ledger *ledger, struct ledger_change *changes, siz
 		change->error = -ENOENT;
 		if (!entry || !is_allowed(entry, change->state, false, &change->error))
 			continue;
-		describe_change(
-			entry, change->state, change->why, change->receipt, &allowed[n].job);
+		describe_change(entry, change, &allowed[n].job);
 		allowed[n++].entry = entry;
 	}
 	if (r >= 0 && n > 0)
@@ -336,7 +338,10 @@ int ledger_change(struct ledger *ledger, struct ledger_change *changes, size_t c
 	}
 	for (size_t i = 0; i < count; i++) {
 		json_object_put(changes[i].receipt);
+		free(changes[i].document);
+		free(changes[i].signature);
 		changes[i].receipt = NULL;
+		changes[i].document = changes[i].signature = NULL;
 	}
 	return r;
 }
@@ -349,12 +354,13 @@ static int set_many(struct ledger *ledger, const uint64_t *numbers, size_t count
 
 	for (size_t i = 0; i < count && r >= 0; i++) {
 		struct ledger_entry *entry = ledger_table_get(&ledger->table, numbers[i]);
+		const struct ledger_change change = {
+			.state = state, .why = why, .receipt = receipts ? receipts[i] : NULL};
 
 		if (!entry)
 			r = -ENOENT;
 		else if (is_allowed(entry, state, false, &r))
-			describe_change(
-				entry, state, why, receipts ? receipts[i] : NULL, &changes[i].job);
+			describe_change(entry, &change, &changes[i].job);
 		changes[i].entry = entry;
 	}
 	if (r >= 0)
@@ -419,6 +425,7 @@ void ledger_note(struct ledger *ledger, uint64_t number, const char *why)
 
 static int forget_volume(struct ledger *ledger, const char *volume, const char *why)
 {
+	const struct ledger_change retired = {.state = LEDGER_RETIRED, .why = why};
 	struct change *changes = calloc(ledger->table.count + 1, sizeof(*changes));
 	size_t count = 0;
 	int r = changes ? ledger_mend(ledger) : -ENOMEM;
@@ -428,7 +435,7 @@ static int forget_volume(struct ledger *ledger, const char *volume, const char *
 
 		if (strcmp(entry->volume, volume) != 0 || entry->state == LEDGER_RETIRED)
 			continue;
-		describe_change(entry, LEDGER_RETIRED, why, NULL, &changes[count].job);
+		describe_change(entry, &retired, &changes[count].job);
 		changes[count++].entry = entry;
 	}
 	if (r >= 0 && count > 0)
@@ -463,8 +470,13 @@ static void get_whole(
 	ledger_entry_describe(entry, ret_job);
 	if (!entry->has_receipt || ledger_read_line(ledger, entry->line, &record) < 0)
 		return;
-	if (record.kind == LEDGER_KIND_JOB && record.job.number == entry->number)
-		ret_job->receipt = json_object_get(record.job.receipt);
+	if (record.kind == LEDGER_KIND_JOB && record.job.number == entry->number) {
+		ret_job->receipt = record.job.receipt;
+		ret_job->document = record.job.document;
+		ret_job->signature = record.job.signature;
+		record.job.receipt = NULL;
+		record.job.document = record.job.signature = NULL;
+	}
 	ledger_record_done(&record);
 }
 
@@ -608,5 +620,9 @@ struct json_object *ledger_job_to_json(const struct ledger_job *job, bool receip
 	json_object_object_add(object, "lost_files", json_object_new_uint64(job->lost_files));
 	if (receipt && job->receipt)
 		json_object_object_add(object, "receipt", json_object_get(job->receipt));
+	if (receipt && job->document) {
+		json_object_object_add(object, "document", json_object_new_string(job->document));
+		json_object_object_add(object, "signature", json_object_new_string(job->signature));
+	}
 	return object;
 }

@@ -76,6 +76,9 @@ struct ledger_job {
 	size_t file_count;
 	size_t lost_files;	     /* of those: their names went with a damaged line (L3) */
 	struct json_object *receipt; /* RETIRED; borrowed until ledger_job_done() */
+	/* The receipt as it was signed (audit/document.h), byte by byte, and its signature; NULL:
+	 * it was not; borrowed as the receipt. */
+	char *document, *signature;
 };
 void ledger_job_done(struct ledger_job *job);
 
@@ -129,6 +132,9 @@ struct ledger_change {
 	enum ledger_state state;
 	const char *why;
 	struct json_object *receipt; /* taken */
+	/* Instead of a receipt, the signed document and its signature: both or neither; taken, to
+	 * free(). */
+	char *document, *signature;
 	int error;
 };
 must_check int ledger_change(struct ledger *ledger, struct ledger_change *changes, size_t count);
@@ -159,7 +165,8 @@ struct ledger_counts {
 };
 void ledger_count(struct ledger *ledger, struct ledger_counts *ret_counts);
 const char *ledger_state_text(enum ledger_state state);
-/* {"job","source","state","why","seen","files",...}; receipt only if asked for; gives. */
+/* {"job","source","state","why","seen","files",...}; receipt, document and signature only if asked
+ * for; gives. */
 struct json_object *ledger_job_to_json(const struct ledger_job *job, bool receipt);
 
 /* The key on that volume went for good (a new key and file system): its open jobs died with it.

@@ -20,8 +20,8 @@
 #include <pthread.h>
 
 #define LEDGER_KEYS_MAX 32u
-/* Lines that take a job from here to its end: RETIRING, RETIRED with its receipt. */
-#define LEDGER_JOB_RESERVE_BYTES  3072u
+/* Lines that take a job from here to its end: RETIRING, RETIRED with its signed receipt. */
+#define LEDGER_JOB_RESERVE_BYTES  6144u
 #define LEDGER_BASE_RESERVE_BYTES (64u << 10)
 #define LEDGER_REWRITE_BYTES	  (1u << 20) /* smaller files are left alone */
 /* Retired jobs beyond LEDGER_KEEP_DEFAULT before they are forgotten together. */

@@ -12,9 +12,10 @@
 #define CHECK_BYTES	8u
 #define CHECK_DIGITS	(2u * CHECK_BYTES)
 /* {"check":"0123456789abcdef", */
-#define BODY_AT	  (BEGINNING_BYTES + CHECK_DIGITS + 2)
-#define DEPTH_MAX 8
-#define PLAIN	  (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+#define BODY_AT	       (BEGINNING_BYTES + CHECK_DIGITS + 2)
+#define DEPTH_MAX      8
+#define RECEIPT_SCHEMA "spoolguard.job/1"
+#define PLAIN	       (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 static const char *const state_names[] = {
 	[LEDGER_BEGUN] = "begun",
@@ -33,7 +34,10 @@ const char *ledger_state_text(enum ledger_state state)
 void ledger_job_done(struct ledger_job *job)
 {
 	json_object_put(job->receipt);
+	free(job->document);
+	free(job->signature);
 	job->receipt = NULL;
+	job->document = job->signature = NULL;
 }
 
 void ledger_record_done(struct ledger_record *record)
@@ -70,8 +74,12 @@ static void add_job(struct json_object *object, const struct ledger_job *job)
 	add_u64(object, "files", job->file_count);
 	if (job->why[0])
 		add_text(object, "why", job->why);
-	if (job->receipt)
+	if (job->document) {
+		add_text(object, "document", job->document);
+		add_text(object, "signature", job->signature);
+	} else if (job->receipt) {
 		json_object_object_add(object, "receipt", json_object_get(job->receipt));
+	}
 }
 
 static int add_sealed(struct json_object *object, const struct ledger_sealed *sealed)
@@ -145,12 +153,15 @@ static struct json_object *parse(const char *line, size_t bytes)
 	return object;
 }
 
-static bool can_be_read(const char *line)
+static bool can_be_read(const char *line, const char *document)
 {
 	struct json_object *object = parse(line, strlen(line) - 1);
-	bool can = object != NULL;
+	struct json_object *inner =
+		document && document[0] ? parse(document, strlen(document) - 1) : NULL;
+	bool can = object && (inner || !document);
 
 	json_object_put(object);
+	json_object_put(inner);
 	return can;
 }
 
@@ -175,7 +186,8 @@ int ledger_record_encode(const struct ledger_record *record, char **ret_line)
 		r = text ? finish_line(text, ret_line) : -ENOMEM;
 	/* A receipt is the caller's: a line that cannot be read again would be a job that is lost.
 	 */
-	if (r >= 0 && record->kind == LEDGER_KIND_JOB && !can_be_read(*ret_line)) {
+	if (r >= 0 && record->kind == LEDGER_KIND_JOB &&
+		!can_be_read(*ret_line, record->job.document)) {
 		free(*ret_line);
 		r = -EINVAL;
 	}
@@ -242,6 +254,30 @@ static bool get_state(struct json_object *object, enum ledger_state *ret_state)
 	return false;
 }
 
+/* The text ends with a newline (audit/document.h). */
+static int take_document(struct json_object *object, struct ledger_job *job)
+{
+	struct json_object *document, *signature;
+	size_t bytes;
+
+	if (!json_object_object_get_ex(object, "document", &document))
+		return 0;
+	if (!json_object_is_type(document, json_type_string) ||
+		!json_object_object_get_ex(object, "signature", &signature) ||
+		!json_object_is_type(signature, json_type_string) || job->receipt)
+		return -EBADMSG;
+	bytes = (size_t)json_object_get_string_len(document);
+	if (bytes == 0 || strlen(json_object_get_string(document)) != bytes)
+		return -EBADMSG;
+	job->receipt = parse(json_object_get_string(document), bytes - 1);
+	if (!job->receipt)
+		return -EBADMSG;
+	add_text(job->receipt, "schema", RECEIPT_SCHEMA);
+	job->document = strdup(json_object_get_string(document));
+	job->signature = strdup(json_object_get_string(signature));
+	return job->document && job->signature ? 0 : -ENOMEM;
+}
+
 static int take_job(struct json_object *object, struct ledger_job *job)
 {
 	uint64_t uid, attempts, files;
@@ -268,7 +304,7 @@ static int take_job(struct json_object *object, struct ledger_job *job)
 			return -EBADMSG;
 		job->receipt = json_object_get(receipt);
 	}
-	return 0;
+	return take_document(object, job);
 }
 
 static int take_sealed(struct json_object *object, struct ledger_sealed *sealed)

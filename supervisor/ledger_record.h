@@ -5,12 +5,15 @@
  *   {"check":"0123456789abcdef","kind":"head","version":1,"next":18,"retired":4}
  *   {"check":...,"kind":"job","job":17,"source":"cups","id":"123","volume":UUID,"uid":0,
  *    "state":"retiring","seen":S,"changed":S,"attempts":1,"files":2,"why":"...","receipt":{...}}
+ *   {"check":...,"kind":"job",...,"document":"the signed receipt's text","signature":"..."}
  *   {"check":...,"kind":"files","job":17,"volume":UUID,"count":2,"salt":"64 digits","nonce":5,
  *    "sealed":"..."}
  *
  * A line is JSON; check is the first 64 bits of the SHA-256 of what follows its comma, up to
  * the closing brace.  A job's line says all that is known of it but the names of its files, so that
- * any of its lines may be lost.  "files" lines add up.  Keys that are not known are passed over.
+ * any of its lines may be lost.  A signed receipt is kept as the text that was signed; the receipt
+ * is then what that text says, with the schema of receipts ("spoolguard.job/1"). "files" lines add
+ * up.  Keys that are not known are passed over.
  *
  * Pure.  -EBADMSG: damaged; -EPROTONOSUPPORT: whole, and of a newer version.
  */

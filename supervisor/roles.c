@@ -25,6 +25,7 @@ static const struct {
 } table[] = {
 	{"GetStatus", EVERY, 0},
 	{"Monitor", EVERY, 0},
+	{"GetDeviceKey", EVERY, 0},
 	{"JobBegin", PIPELINE | ADMINISTRATOR, 0},
 	{"JobComplete", PIPELINE | ADMINISTRATOR, 0},
 	{"JobList", PIPELINE | OPERATOR | ADMINISTRATOR | AUDITOR, PIPELINE},

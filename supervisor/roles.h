@@ -8,6 +8,7 @@
  *                pipeline  operator  technician  administrator  auditor
  *   GetStatus       x         x          x             x           x
  *   Monitor         x         x          x             x           x
+ *   GetDeviceKey    x         x          x             x           x
  *   JobBegin        x                                  x
  *   JobComplete     x                                  x
  *   JobList        own        x                        x           x

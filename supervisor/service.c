@@ -15,6 +15,7 @@
 static const struct service_method methods[] = {
 	{"GetStatus", SERVICE_STATUS, NULL},
 	{"Monitor", SERVICE_STATUS, NULL},
+	{"GetDeviceKey", SERVICE_SHORT, service_device_key},
 	{"JobBegin", SERVICE_SHORT, service_job_begin},
 	{"JobComplete", SERVICE_SHORT, service_job_complete},
 	{"JobList", SERVICE_SHORT, service_job_list},

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attached/selftest_report.h"
+#include "audit/trust.h"
+#include "base/io.h"
+#include "keystore/device_keys.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
 #include <string.h>
@@ -49,6 +52,54 @@ void service_events(struct service_call *call)
 	json_object_object_add(out, "events", events);
 	fields_add_bool(out, "more", count > EVENTS_AT_ONCE);
 	json_object_put(all);
+	service_reply(call, out);
+}
+
+/* --- GetDeviceKey --- */
+
+static int add_key(struct json_object *out, const char *name, const struct minisign_key *key)
+{
+	char line[MINISIGN_KEY_LINE_BYTES], fingerprint[MINISIGN_FINGERPRINT_BYTES], member[32];
+	int r;
+
+	r = minisign_fingerprint(key, fingerprint);
+	if (r < 0)
+		return r;
+	minisign_key_line(key, line);
+	fields_add_string(out, name, line);
+	snprintf(member, sizeof(member), "%s%sfingerprint", strcmp(name, "key") == 0 ? "" : name,
+		strcmp(name, "key") == 0 ? "" : "_");
+	fields_add_string(out, member, fingerprint);
+	return 0;
+}
+
+/* From the file, so that what is enrolled is what the next start finds. */
+void service_device_key(struct service_call *call)
+{
+	const char *directory = call->service->supervisor->config->state_directory;
+	_cleanup_(io_freep) char *text = NULL;
+	struct problem problem = {""};
+	struct json_object *out;
+	struct trust trust;
+	int r;
+
+	r = device_keys_read_enrolment(directory, &text, &problem);
+	if (r >= 0)
+		r = trust_decode(text, strlen(text), &trust);
+	if (r < 0) {
+		service_fail(call, r, &problem);
+		return;
+	}
+	out = json_object_new_object();
+	fields_add_string(out, "enrolment", text);
+	r = add_key(out, "key", &trust.device);
+	if (r >= 0)
+		r = add_key(out, "log_root", &trust.log_root);
+	if (r < 0) {
+		json_object_put(out);
+		service_fail(call, r, &problem);
+		return;
+	}
 	service_reply(call, out);
 }
 

@@ -8,7 +8,7 @@
  *   service_status.c   GetStatus, Monitor
  *   service_volumes.c  Sweep, Attach, Detach
  *   service_wipe.c     WipeSpool
- *   service_admin.c    SelfTest, Events, Reload
+ *   service_admin.c    SelfTest, Events, GetDeviceKey, Reload
  *
  * A new method is a line in the table of service.c, a row in roles.h, and its text in
  * io.spoolguard.varlink.
@@ -181,6 +181,7 @@ void service_attach(struct service_call *call);
 void service_detach(struct service_call *call);
 void service_selftest(struct service_call *call);
 void service_events(struct service_call *call);
+void service_device_key(struct service_call *call);
 void service_reload_call(struct service_call *call);
 
 /* The call is over for its worker; whoever keeps it for later frees it later. */

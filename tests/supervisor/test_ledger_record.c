@@ -189,6 +189,36 @@ START_TEST(what_could_not_be_read_again_is_not_written)
 }
 END_TEST
 
+/* Characters that JSON may write in more than one way, and a line that ends in a newline. */
+START_TEST(a_signed_receipt_comes_back_byte_by_byte)
+{
+	static const char document[] = "{\"schema\":\"spoolguard.receipt/1\",\"id\":\"a/b\\u001b "
+				       "\xc3\xbc\",\"n\":1.50,\"big\":18446744073709551615}\n";
+	struct ledger_record signed_one = {.kind = LEDGER_KIND_JOB}, again;
+	struct json_object *schema;
+	char *line;
+
+	signed_one.job.number = 1;
+	strcpy(signed_one.job.source, "call");
+	strcpy(signed_one.job.id, "1");
+	signed_one.job.state = LEDGER_RETIRED;
+	signed_one.job.document = strdup(document);
+	signed_one.job.signature = strdup("untrusted comment: x\nRU\n");
+	ck_assert_int_eq(ledger_record_encode(&signed_one, &line), 0);
+	ck_assert_int_eq(ledger_record_decode(line, strlen(line) - 1, &again), 0);
+	ck_assert_str_eq(again.job.document, document);
+	ck_assert_str_eq(again.job.signature, signed_one.job.signature);
+	ck_assert(json_object_object_get_ex(again.job.receipt, "schema", &schema));
+	ck_assert_str_eq(json_object_get_string(schema), "spoolguard.job/1");
+	ledger_record_done(&again);
+	free(line);
+	free(signed_one.job.document);
+	signed_one.job.document = strdup("no object\n");
+	ck_assert_int_eq(ledger_record_encode(&signed_one, &line), -EINVAL);
+	ledger_record_done(&signed_one);
+}
+END_TEST
+
 /* --- names --- */
 
 static struct secret *key, *other_key;
@@ -317,6 +347,7 @@ int main(void)
 	tcase_add_test(lines, a_head_is_what_the_header_says);
 	tcase_add_test(lines, a_job_is_what_the_header_says);
 	tcase_add_test(lines, a_receipt_and_numbers_at_their_edges_are_kept);
+	tcase_add_test(lines, a_signed_receipt_comes_back_byte_by_byte);
 	tcase_add_test(lines, sealed_names_are_what_the_header_says);
 	tcase_add_test(lines, no_flipped_bit_and_no_cut_passes);
 	tcase_add_test(lines, a_newer_version_is_told_from_damage);

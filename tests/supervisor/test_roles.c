@@ -21,6 +21,7 @@ static const struct {
 } drawing[] = {
 	{"GetStatus", "xxxxx"},
 	{"Monitor", "xxxxx"},
+	{"GetDeviceKey", "xxxxx"},
 	{"JobBegin", "x..x."},
 	{"JobComplete", "x..x."},
 	{"JobList", "wx.xx"},

@@ -15,6 +15,7 @@ static const struct {
 } calls[] = {
 	{"GetStatus", "{}"},
 	{"Monitor", "{}"},
+	{"GetDeviceKey", "{}"},
 	{"JobBegin", "{\"id\":\"1\"}"},
 	{"JobComplete", "{\"id\":\"1\"}"},
 	{"JobList", "{}"},

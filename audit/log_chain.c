@@ -68,6 +68,7 @@ void log_chain_jump(struct log_chain *chain, uint64_t expected, const char *dige
 		memcpy(chain->digest, digest, AUDIT_HEX_BYTES);
 	chain->damaged = 0;
 	chain->gap = SIZE_MAX;
+	chain->before = (struct log_place){0}; /* a head vouches for it */
 }
 
 void log_chain_settle(struct log_chain *chain, bool fits)

@@ -44,6 +44,14 @@ void log_verdict_done(struct log_verdict *verdict)
 	*verdict = (struct log_verdict){.findings = NULL};
 }
 
+static int may_not_be_read(const char *path, const char *what, struct problem *reterr_problem)
+{
+	return problem_set(reterr_problem, -EACCES,
+		"%s: %s may not be read by you: run as root, or be in the group of the auditors, "
+		"to which the log's files belong",
+		path, what);
+}
+
 int log_verify_read(const struct log_verifier *verifier, const char *name, size_t most_bytes,
 	struct log_text *text, struct problem *reterr_problem)
 {
@@ -52,10 +60,7 @@ int log_verify_read(const struct log_verifier *verifier, const char *name, size_
 	if (r == -ENOENT)
 		return 0;
 	if (r == -EACCES)
-		return problem_set(reterr_problem, r,
-			"%s/%s may not be read by you: run as root, or be in the group of the "
-			"auditors, to which the log's files belong",
-			verifier->path, name);
+		return may_not_be_read(verifier->path, name, reterr_problem);
 	if (r < 0)
 		return problem_set(reterr_problem, r, "%s/%s cannot be read: %s", verifier->path,
 			name, r == -EFBIG ? "it is larger than any such file" : strerror(-r));
@@ -189,7 +194,6 @@ static void pass_over(struct log_verifier *verifier, uint64_t from, uint64_t to)
 			"segment %" PRIu64 " to segment %" PRIu64 " are not there", from, to - 1);
 	log_chain_jump(
 		&verifier->chain, head ? head->last + 1 : 0, head ? head->last_record : NULL);
-	verifier->chain.before = (struct log_place){0};
 }
 
 static int read_segments(struct log_verifier *verifier, struct problem *reterr_problem)
@@ -305,12 +309,11 @@ static int look(const char *path, const struct audit_position *position, bool ba
 			"audit-position cannot be understood, so that a cut end would not show");
 	log_chain_init(&verifier.chain, verdict, position ? position->sequence : 0);
 	r = log_listing_read(path, &verifier.listing);
-	if (r < 0)
-		problem_set(reterr_problem, r,
-			r == -EACCES ? "%s may not be read by you (%s): run as root, or be in the "
-				       "group of the auditors"
-				     : "%s: %s; name the directory of the log",
-			path, strerror(-r));
+	if (r == -EACCES)
+		(void)may_not_be_read(path, "the directory", reterr_problem);
+	else if (r < 0)
+		problem_set(reterr_problem, r, "%s: %s; name the directory of the log", path,
+			strerror(-r));
 	if (r >= 0)
 		r = verify_all(&verifier, reterr_problem);
 	if (r >= 0)
@@ -345,6 +348,8 @@ static int read_position(const char *path, const char *position_path,
 		return 0;
 	if (r == -EBADMSG || r == -EPROTONOSUPPORT || r == -EFBIG)
 		return -EBADMSG;
+	if (r == -EACCES && !position_path)
+		return may_not_be_read(path, LOG_POSITION_NAME, reterr_problem);
 	return problem_set(reterr_problem, r, "%s: %s; it says where the log ends",
 		position_path ? position_path : LOG_POSITION_NAME, strerror(-r));
 }

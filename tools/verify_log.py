@@ -51,7 +51,8 @@ MEMBERS = ["sequence", "time", "monotonic_ms", "boot", "event", "subject", "obje
 OPTIONAL = {"object", "detail", "data"}
 OUTCOMES = {"success", "failure", "denied", "begun", "progress"}
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
-HEX = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+NAME = re.compile(r"[a-z0-9-]{1,31}\Z")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 HEAD = {"schema": str, "log": str, "segment": int, "first": int, "last": int, "records": int, "bytes": int,
         "sha256": str, "last_record": str, "previous_head": str, "time": str, "next_segment": int,
         "next_key": str}
@@ -150,6 +151,12 @@ def decode_object(text, members):
     return value
 
 
+def is_as_written(record, line):
+    """No blanks, no other spelling of the same.  (Fractions have several, and are left as they are.)"""
+    text = json.dumps(record, separators=(",", ":")).replace("\x7f", "\\u007f").encode()
+    return text == line or re.search(rb"[0-9][.eE][0-9+-]", line.split(b'"data":', 1)[-1])
+
+
 def decode_record(line):
     """A record, or None.  record.h says what one is."""
     if len(line) >= LINE_MAX:
@@ -158,14 +165,12 @@ def decode_record(line):
                                   "event": str, "subject": dict, "outcome": str, "previous": str})
     if record is None or list(record) != [m for m in MEMBERS if m in record or m not in OPTIONAL]:
         return None
-    # As it is written: no blanks, nothing before or behind.
-    if not line.startswith(b'{"sequence":%d,"time":"' % record["sequence"]) or not line.endswith(
-            b',"previous":"%s"}' % record["previous"].encode("ascii", "replace")):
+    if not is_as_written(record, line):
         return None
     subject = record["subject"]
     if type(subject.get("role")) is not str or type(subject.get("uid")) is not int \
             or set(subject) - {"role", "uid", "origin"} or record["outcome"] not in OUTCOMES \
-            or not DIGEST.match(record["previous"]) or not HEX.match(record["boot"]) \
+            or not NAME.match(record["event"]) or not DIGEST.match(record["previous"]) or not UUID.match(record["boot"]) \
             or type(record.get("object", {})) is not dict or type(record.get("data", {})) is not dict \
             or type(record.get("detail", "")) is not str or set(record.get("object", {})) - {
                 "job", "volume", "drive"}:
@@ -228,6 +233,7 @@ class Chain:
 
     def jump(self, expected, digest):
         self.expected, self.digest, self.damaged, self.gap = expected, digest, 0, None
+        self.before = None  # a head vouches for it
 
     def take(self, segment, number, line):
         record = decode_record(line)
@@ -389,7 +395,6 @@ class Verifier:
         if first > self.verdict.dropped:
             self.verdict.find("file missing", first, 0, 0, f"segments {first} to {end - 1} are not there")
         self.chain.jump(head["last"] + 1 if head else None, head["last_record"] if head else None)
-        self.chain.before = None
 
     def judge_torn(self, number, line, tail):
         expected = self.chain.expected or 0
@@ -495,14 +500,14 @@ def tell(verdict):
     print("good" if not verdict.findings else f"NOT GOOD: {len(verdict.findings)} findings")
 
 
-def tell_json(verdict):
-    print(json.dumps({
+def summary(verdict):
+    return {
         "schema": "spoolguard.audit-verify/1", "good": not verdict.findings, "log": verdict.log or "",
         "root_enrolled": verdict.root_enrolled, "records": verdict.records,
         "first_sequence": verdict.first or 0, "last_sequence": verdict.last, "segments": verdict.segments,
         "closed_segments": verdict.closed, "dropped_segments": verdict.dropped,
         "signed_up_to": verdict.signed_up_to, "position_known": verdict.position_known,
-        "clock_steps": verdict.clock_steps, "torn_bytes": verdict.torn, "findings": verdict.findings}))
+        "clock_steps": verdict.clock_steps, "torn_bytes": verdict.torn, "findings": verdict.findings}
 
 
 def main():
@@ -519,7 +524,10 @@ def main():
     except CannotTell as error:
         print(f"verify_log: {error}", file=sys.stderr)
         return 3
-    (tell_json if options.json else tell)(verdict)
+    if options.json:
+        print(json.dumps(summary(verdict)))
+    else:
+        tell(verdict)
     return 1 if verdict.findings else 0
 
 

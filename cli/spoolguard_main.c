@@ -24,6 +24,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_key,
 	&cli_verb_inspect,
 	&cli_verb_selftest,
+	&cli_verb_volatility,
 	&cli_verb_schemes,
 	&cli_verb_put,
 	&cli_verb_get,

@@ -478,6 +478,12 @@ START_TEST(a_hypervisors_disk_is_known_by_its_maker)
 	look(8, 0);
 	expect_drive(DRIVE_VIRTUAL, "ata");
 	expect(DRIVE_NEITHER, "virtual");
+	put_identify(SATA("1") "sda", "HARDDISK", "1", "1", 7200, 0);
+	look(8, 0);
+	expect_drive(DRIVE_ROTATIONAL, "ata");
+	put("VBOX", SATA("1") "sda/device/vendor");
+	look(8, 0);
+	expect_drive(DRIVE_VIRTUAL, "ata");
 }
 END_TEST
 
@@ -779,6 +785,9 @@ START_TEST(what_is_known_to_be_bad_is_said_before_what_is_not_known)
 	verdict = drive_judge(&stack);
 	expect(DRIVE_NEITHER, "layer3");
 	ck_assert_ptr_eq(verdict.layer, &stack.layers[2]);
+	add(DRIVE_VIRTUAL, "", 1);
+	verdict = drive_judge(&stack);
+	expect(DRIVE_NEITHER, "layer3"); /* of equals the first */
 }
 END_TEST
 

@@ -118,6 +118,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libsodium-dev libcryptset
 DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2fsprogs fuse3 xfsprogs \
 	btrfs-progs f2fs-tools fdisk dmsetup fio jq minisign util-linux mount python3 \
 	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common \
+	python3-jsonschema openscap-scanner ruby-serverspec \
 	systemd systemd-container apparmor groff-base mandoc logrotate lintian dpkg-dev debhelper dh-apparmor
 DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
 	cups cups-client cups-filters poppler-utils libpappl-dev
@@ -159,7 +160,7 @@ main_of  = $(firstword $(wildcard $(FOLDERS:=/$(subst -,_,$1)_main.c)))
 PROGRAMS := $(foreach p,$(PROGRAM_NAMES),$(if $(call main_of,$p),$(BUILD)/$p))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 C_FILES := $(wildcard $(FOLDERS:=/*.[ch]) examples/*.c tests/*/*.[ch] tests/*/*/*.[ch] bench/*.[ch] demo/*.[ch] tools/*.[ch])
-SCRIPTS := $(wildcard .ci/run packaging/*.sh pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
+SCRIPTS := $(wildcard .ci/run packaging/*.sh packaging/compliance/*/*.sh pipeline/*.sh bench/*.sh demo/*.sh tools/*.sh tests/*/*.sh)
 
 .PHONY: all help deps check check-format check-arrows check-licences check-scripts check-c tests test \
 	test-now valgrind test-cross fuzz crash mutants soak demo bench install installed refuse-install \

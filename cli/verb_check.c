@@ -49,6 +49,22 @@ static char *render_json(const struct compliance_report *report, bool all)
 	return compliance_json(report, &object) < 0 ? NULL : as_text_of_object(object);
 }
 
+static char *render_oscal(const struct compliance_report *report, bool all)
+{
+	struct json_object *object;
+
+	(void)all;
+	return compliance_oscal(report, &object) < 0 ? NULL : as_text_of_object(object);
+}
+
+static char *render_html(const struct compliance_report *report, bool all)
+{
+	char *text;
+
+	(void)all;
+	return compliance_html(report, &text) < 0 ? NULL : text;
+}
+
 struct form {
 	const char *option; /* NULL: text */
 	char *(*render)(const struct compliance_report *report, bool all);
@@ -57,6 +73,8 @@ struct form {
 static const struct form forms[] = {
 	{NULL, render_text},
 	{"json", render_json},
+	{"oscal", render_oscal},
+	{"html", render_html},
 };
 
 /* --- the command line --- */
@@ -68,6 +86,8 @@ enum {
 static const struct option long_options[] = {
 	{"profile", required_argument, NULL, 'p'},
 	{"json", no_argument, NULL, OPTION_FORM},
+	{"oscal", no_argument, NULL, OPTION_FORM},
+	{"html", no_argument, NULL, OPTION_FORM},
 	{"output", required_argument, NULL, 'o'},
 	{"trust", required_argument, NULL, 't'},
 	{"config", required_argument, NULL, 'c'},
@@ -227,7 +247,8 @@ const struct cli_verb cli_verb_check = {
 	.name = "check",
 	.summary = "which technical controls are met here, and what would mend the others",
 	.usage =
-		"usage: spoolguard check [--profile NAME] [--json] [--output FILE] [--all]\n"
+		"usage: spoolguard check [--profile NAME] [--json|--oscal|--html] [--output FILE] "
+		"[--all]\n"
 		"                        [--trust FILE] [--config FILE] [--cups-config FILE]\n\n"
 		"Looks at this machine as it is now, changes nothing, and says of each technical\n"
 		"control whether it is met, not met, or cannot be told, with what was seen and "
@@ -247,7 +268,9 @@ const struct cli_verb cli_verb_check = {
 		"  --config FILE       the service's configuration\n"
 		"  --cups-config FILE  default /etc/cups/cupsd.conf\n"
 		"  --host-root DIR     look for proc/ and sys/ there\n"
-		"  --json              one object, schema spoolguard.check/1\n\n"
+		"  --json              one object, schema spoolguard.check/1\n"
+		"  --oscal             OSCAL assessment results (JSON, model 1.2.0)\n"
+		"  --html              one page, for a telephone, a desk or paper\n\n"
 		"Exit code: 0 all met, 1 some not met, 3 none is not met, but some cannot be "
 		"told.\n",
 	.run = run,

@@ -60,6 +60,11 @@ table() { # MODE SOURCE DESTINATION
 644 packaging/systemd/mounts.conf     $unitdir/run-spoolguard-.mount.d/10-spoolguard.conf
 644 packaging/cups/50-spoolguard.conf $datadir/cups.service.d/50-spoolguard.conf
 644 packaging/cups/var-spool-cups.mount $datadir/var-spool-cups.mount
+644 packaging/compliance/openscap/spoolguard-xccdf.xml.in $datadir/openscap/spoolguard-xccdf.xml
+755 packaging/compliance/openscap/spoolguard-check.sh $datadir/openscap/spoolguard-check.sh
+644 packaging/compliance/serverspec/spoolguard_spec.rb $datadir/serverspec/spoolguard_spec.rb
+644 packaging/compliance/inspec/inspec.yml $datadir/inspec/inspec.yml
+644 packaging/compliance/inspec/controls/spoolguard.rb $datadir/inspec/controls/spoolguard.rb
 644 packaging/sysusers.conf           $sysusersdir/spoolguard.conf
 644 packaging/tmpfiles.conf           $tmpfilesdir/spoolguard.conf
 644 packaging/spoolguard.conf         $sysconfdir/spoolguard/spoolguard.conf

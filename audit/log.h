@@ -7,7 +7,8 @@
  *     segment-00000001.jsonl       records (record.h); the newest is open
  *     head-00000001.json, .minisig closes segment 1; signed by the key of segment 1
  *     ...
- *   DIR/audit-position             number and digest of the newest durable record
+ *   DIR/audit-position             number and digest of the newest durable record: one sector,
+ *                                  written over after each group of commits, and flushed by a tick
  *
  * log.json, one line:
  *   {"schema":"spoolguard.log/1","log":UUID,"time":...,"device":"RW...",
@@ -39,7 +40,9 @@
  *       is left as it is, and the log says -EUCLEAN: an administrator sets it aside
  *       (audit_log_set_aside), and the first record of the new log has the digest of the old.
  *   B3  DIR/audit-position never names a record that is not durable; a log that ends before it
- *       was cut, and is said to be.
+ *       was cut, and is said to be.  After a kill -9 it names the newest record but for the last
+ *       group; after a power cut it may be as old as the last audit_log_tick().  Who can write to
+ *       the log can write to it, too: a copy of it elsewhere, a receipt, or the next head tell.
  *   B4  A closed segment's key is destroyed before a record of the next segment is durable.
  *   B5  Room for a segment is allocated before it is begun, so that a full disk stops the log at
  *       a segment's end and never within a record.
@@ -47,6 +50,11 @@
  *
  * Full (size_bytes reached): LOG_ROTATE drops the oldest closed segment; LOG_STOP refuses every
  * further record (-EDQUOT), and what depends on the log stops (P7).  At 80 % "log-nearly-full".
+ * A full disk is -ENOSPC at the end of a segment (nothing is dropped for it): what was added stays,
+ * and each later call tries again.
+ *
+ * By itself the log writes audit-started, audit-stopped, audit-recovered, log-segment-closed,
+ * log-dropped, log-nearly-full and log-set-aside.
  *
  * Errors: -errno of the files; -EUCLEAN, -EDQUOT as above; after a failed fsync -EIO for ever,
  * until it is opened anew.  Threads: any; commits are grouped.
@@ -80,8 +88,8 @@ struct log_signer {
 enum log_when_full { LOG_ROTATE, LOG_STOP };
 
 struct audit_log_options {
-	uint64_t segment_bytes; /* 0: the default; as the next two */
-	uint64_t size_bytes;
+	uint64_t segment_bytes; /* 0: the default, or an eighth of size_bytes; as the next two */
+	uint64_t size_bytes;	/* at least 8 segments */
 	uint64_t segment_age_s;
 	enum log_when_full when_full;
 	gid_t readers; /* files are 0640 and of this group; (gid_t)-1: of root's, 0600 */
@@ -114,14 +122,16 @@ must_check int audit_log_commit(struct audit_log *log, uint64_t sequence);
 void audit_log_tip(struct audit_log *log, struct audit_position *ret_position);
 /* Closes the open segment now, e.g. before an export; 0 too if it holds nothing. */
 must_check int audit_log_close_segment(struct audit_log *log);
-/* Closes it if it is older than segment_age_s; to be called now and then. */
+/* To be called now and then: commits; closes the segment if it is older than segment_age_s; flushes
+ * DIR/audit-position; tries again what could not be done for want of room.  < 0: the log cannot be
+ * added to now, and the next call may find that it can. */
 must_check int audit_log_tick(struct audit_log *log);
 
 struct audit_log_state {
 	uint64_t bytes, size_bytes; /* used, and the bound */
 	uint64_t segments, dropped_segments;
 	bool nearly_full, stopped;
-	int error; /* < 0: nothing can be added; why, as an errno */
+	int error; /* < 0: of the last try to write: nothing can be added now; why, as an errno */
 };
 void audit_log_get_state(struct audit_log *log, struct audit_log_state *ret_state);
 

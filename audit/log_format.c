@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/log_format.h"
+#include "base/hex.h"
+#include "crypto/hash.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -202,6 +204,21 @@ int log_head_decode(const char *text, size_t bytes, struct log_head *ret_head)
 	return 0;
 }
 
+/* Where there is a check, it holds. */
+static bool is_checked(struct json_object *object, const char *text, size_t bytes)
+{
+	static const char before[] = ",\"check\"";
+	const char *at = memmem(text, bytes, before, strlen(before));
+	char check[AUDIT_HEX_BYTES], found[AUDIT_HEX_BYTES];
+	uint8_t digest[SHA256_BYTES];
+
+	if (!at)
+		return true;
+	return take_digest(object, "check", check) &&
+	       hash_sha256(text, (size_t)(at - text), digest) == 0 &&
+	       strcmp(hex_encode(digest, sizeof(digest), found), check) == 0;
+}
+
 int log_position_decode(const char *text, size_t bytes, struct audit_position *ret_position)
 {
 	struct json_object *object;
@@ -215,7 +232,7 @@ int log_position_decode(const char *text, size_t bytes, struct audit_position *r
 	whole = take_log(object, position.log) &&
 		take_number(object, "segment", &position.segment) &&
 		take_number(object, "sequence", &position.sequence) &&
-		take_digest(object, "sha256", position.sha256);
+		take_digest(object, "sha256", position.sha256) && is_checked(object, text, bytes);
 	json_object_put(object);
 	if (!whole)
 		return -EBADMSG;

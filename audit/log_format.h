@@ -4,9 +4,11 @@
  * audit-position
  *
  * The formats are in log.h.  audit-position is one line:
- *   {"schema":"spoolguard.log-position/1","log":UUID,"segment":N,"sequence":N,"sha256":...}
- * with so many blanks before its brace that it is LOG_POSITION_BYTES long: one sector, which is
- * written over as it stands.
+ *   {"schema":"spoolguard.log-position/1","log":UUID,"segment":N,"sequence":N,"sha256":...,
+ *    "check":"SHA-256 of what stands before ,\"check\""}
+ * A write that was torn shows by the check; where there is none, nothing is said of it.  The log
+ * writes it with so many blanks before its brace that it is LOG_POSITION_BYTES long: one sector,
+ * which is written over as it stands.
  *
  * Everything here is pure.  What is decoded is well-formed, and believed by nobody yet.
  *
@@ -57,8 +59,8 @@ must_check int log_position_decode(
 /* Return the length; ret_text ends in a NUL. */
 size_t log_root_encode(const struct log_root *root, char ret_text[static LOG_HEAD_BYTES_MAX]);
 size_t log_head_encode(const struct log_head *head, char ret_text[static LOG_HEAD_BYTES_MAX]);
-/* Without a NUL. */
-void log_position_encode(
+/* Without a NUL.  -errno of the hash. */
+must_check int log_position_encode(
 	const struct audit_position *position, char ret_text[static LOG_POSITION_BYTES]);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/log_format.h"
+#include "base/hex.h"
+#include "crypto/hash.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,17 +36,25 @@ size_t log_head_encode(const struct log_head *head, char ret_text[static LOG_HEA
 		audit_time(head->wall_ms, time), head->segment + 1, key);
 }
 
-void log_position_encode(
+int log_position_encode(
 	const struct audit_position *position, char ret_text[static LOG_POSITION_BYTES])
 {
-	int n;
+	char text[LOG_POSITION_BYTES], check[AUDIT_HEX_BYTES];
+	uint8_t digest[SHA256_BYTES];
+	int n, r;
 
-	memset(ret_text, ' ', LOG_POSITION_BYTES);
-	n = snprintf(ret_text, LOG_POSITION_BYTES,
+	n = snprintf(text, sizeof(text),
 		"{\"schema\":\"" LOG_POSITION_SCHEMA "\",\"log\":\"%s\",\"segment\":%" PRIu64
 		",\"sequence\":%" PRIu64 ",\"sha256\":\"%s\"",
 		position->log, position->segment, position->sequence, position->sha256);
+	r = hash_sha256(text, (size_t)n, digest);
+	if (r < 0)
+		return r;
+	n += snprintf(text + n, sizeof(text) - (size_t)n, ",\"check\":\"%s\"",
+		hex_encode(digest, sizeof(digest), check));
 	assert(n > 0 && n < (int)LOG_POSITION_BYTES - 2);
-	ret_text[n] = ' ';
+	memset(ret_text, ' ', LOG_POSITION_BYTES);
+	memcpy(ret_text, text, (size_t)n);
 	memcpy(ret_text + LOG_POSITION_BYTES - 2, "}\n", 2);
+	return 0;
 }

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/test_signer.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void require(int r)
+{
+	if (r < 0) {
+		fprintf(stderr, "test_signer: %s\n", strerror(-r));
+		abort();
+	}
+}
+
+static int before(struct test_signer *signer)
+{
+	return signer->before ? signer->before(signer->context) : 0;
+}
+
+static int device_public(void *context, struct minisign_key *ret_key)
+{
+	*ret_key = ((struct test_signer *)context)->device;
+	return 0;
+}
+
+static int device_sign(
+	void *context, const void *message, size_t bytes, const char *comment, char **ret_signature)
+{
+	struct test_signer *signer = context;
+	int r = before(signer);
+
+	return r < 0 ? r
+		     : minisign_sign(signer->device_seed, &signer->device, message, bytes, comment,
+			       ret_signature);
+}
+
+static int log_public(void *context, struct minisign_key *ret_key)
+{
+	*ret_key = ((struct test_signer *)context)->log_key;
+	return 0;
+}
+
+static int log_sign(
+	void *context, const void *message, size_t bytes, const char *comment, char **ret_signature)
+{
+	struct test_signer *signer = context;
+	int r = before(signer);
+
+	return r < 0 ? r
+		     : minisign_sign(signer->log_seed, &signer->log_key, message, bytes, comment,
+			       ret_signature);
+}
+
+static int log_next(void *context, struct minisign_key *ret_key)
+{
+	struct test_signer *signer = context;
+	int r = before(signer);
+
+	if (r >= 0 && !signer->next_seed)
+		r = minisign_key_new(&signer->next_seed, &signer->next_key);
+	if (r >= 0)
+		*ret_key = signer->next_key;
+	return r;
+}
+
+static int log_advance(void *context)
+{
+	struct test_signer *signer = context;
+	int r = before(signer);
+
+	if (r < 0)
+		return r;
+	if (!signer->next_seed)
+		return -ENOKEY;
+	secret_free(signer->log_seed);
+	signer->log_seed = signer->next_seed;
+	signer->log_key = signer->next_key;
+	signer->next_seed = NULL;
+	signer->advances++;
+	return 0;
+}
+
+static int log_restart(void *context)
+{
+	struct test_signer *signer = context;
+	int r = before(signer);
+
+	if (r < 0)
+		return r;
+	secret_free(signer->log_seed);
+	secret_free(signer->next_seed);
+	signer->log_seed = signer->next_seed = NULL;
+	r = minisign_key_new(&signer->log_seed, &signer->log_key);
+	signer->root = signer->log_key;
+	signer->restarts++;
+	return r;
+}
+
+void test_signer_init(struct test_signer *signer)
+{
+	*signer = (struct test_signer){
+		.signer =
+			{
+				.context = signer,
+				.device_public = device_public,
+				.device_sign = device_sign,
+				.log_public = log_public,
+				.log_sign = log_sign,
+				.log_next = log_next,
+				.log_advance = log_advance,
+				.log_restart = log_restart,
+			},
+	};
+	require(minisign_key_new(&signer->device_seed, &signer->device));
+	require(minisign_key_new(&signer->log_seed, &signer->log_key));
+	signer->root = signer->log_key;
+}
+
+void test_signer_done(struct test_signer *signer)
+{
+	secret_free(signer->device_seed);
+	secret_free(signer->log_seed);
+	secret_free(signer->next_seed);
+	signer->device_seed = signer->log_seed = signer->next_seed = NULL;
+}
+
+void test_signer_trust(const struct test_signer *signer, struct trust *ret_trust)
+{
+	*ret_trust = (struct trust){
+		.device = signer->device, .has_log_root = true, .log_root = signer->root};
+}

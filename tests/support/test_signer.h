@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_signer.h - who signs a test's audit log: keys in memory that outlive the log
+ *
+ * Each call is all or nothing, and durable.  Errors of set-up end the test.
+ */
+#ifndef SPOOLGUARD_TESTS_SUPPORT_TEST_SIGNER_H
+#define SPOOLGUARD_TESTS_SUPPORT_TEST_SIGNER_H
+
+#include "audit/log.h"
+#include "audit/trust.h"
+
+struct test_signer {
+	struct log_signer signer; /* to be given to audit_log_open() */
+	/* Asked before each call that changes something or signs, if set; < 0: the call fails. */
+	int (*before)(void *context);
+	void *context;
+	struct secret *device_seed, *log_seed, *next_seed; /* next_seed: NULL: there is none */
+	struct minisign_key device, log_key, next_key, root;
+	unsigned int advances, restarts;
+};
+
+void test_signer_init(struct test_signer *signer);
+void test_signer_done(struct test_signer *signer);
+/* What an auditor was given: the device's key, and that of the log's first segment. */
+void test_signer_trust(const struct test_signer *signer, struct trust *ret_trust);
+
+#endif

@@ -13,7 +13,7 @@
 
 /* --- findings --- */
 
-static void add(struct log_verdict *verdict, enum log_finding_kind kind,
+static format_printf(4, 0) void add(struct log_verdict *verdict, enum log_finding_kind kind,
 	const struct log_place *place, const char *format, va_list arguments)
 {
 	struct log_finding *finding;

@@ -114,13 +114,13 @@ bool log_listing_is_equal(const struct log_listing *a, const struct log_listing 
 		       memcmp(a->segments, b->segments, a->count * sizeof(*a->segments)) == 0);
 }
 
-void log_text_done(struct log_text *text)
+void log_bytes_done(struct log_bytes *text)
 {
 	free(text->at);
-	*text = (struct log_text){.at = NULL};
+	*text = (struct log_bytes){.at = NULL};
 }
 
-static int make_room(struct log_text *text, size_t room)
+static int make_room(struct log_bytes *text, size_t room)
 {
 	char *grown;
 
@@ -134,7 +134,7 @@ static int make_room(struct log_text *text, size_t room)
 	return 0;
 }
 
-int log_text_read(const char *path, const char *name, size_t most_bytes, struct log_text *text)
+int log_bytes_read(const char *path, const char *name, size_t most_bytes, struct log_bytes *text)
 {
 	char full[PATH_MAX];
 	_cleanup_close_ int fd = -1;

@@ -26,14 +26,14 @@ void log_listing_done(struct log_listing *listing);
 bool log_listing_is_equal(const struct log_listing *a, const struct log_listing *b);
 
 /* A file's bytes; kept from one file to the next. */
-struct log_text {
+struct log_bytes {
 	char *at; /* owned */
 	size_t bytes, room;
 };
-void log_text_done(struct log_text *text);
+void log_bytes_done(struct log_bytes *text);
 /* name: in the directory path, or, if that is NULL, a path itself.  -ENOENT; -EFBIG: it is larger
  * than most_bytes; -EINVAL: it is no file. */
-must_check int log_text_read(
-	const char *path, const char *name, size_t most_bytes, struct log_text *text);
+must_check int log_bytes_read(
+	const char *path, const char *name, size_t most_bytes, struct log_bytes *text);
 
 #endif

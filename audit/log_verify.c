@@ -53,9 +53,9 @@ static int may_not_be_read(const char *path, const char *what, struct problem *r
 }
 
 int log_verify_read(const struct log_verifier *verifier, const char *name, size_t most_bytes,
-	struct log_text *text, struct problem *reterr_problem)
+	struct log_bytes *text, struct problem *reterr_problem)
 {
-	int r = log_text_read(verifier->path, name, most_bytes, text);
+	int r = log_bytes_read(verifier->path, name, most_bytes, text);
 
 	if (r == -ENOENT)
 		return 0;
@@ -69,7 +69,7 @@ int log_verify_read(const struct log_verifier *verifier, const char *name, size_
 
 /* --- one segment --- */
 
-static bool is_what_was_signed(const struct log_text *text, const struct log_head *head)
+static bool is_what_was_signed(const struct log_bytes *text, const struct log_head *head)
 {
 	uint8_t digest[SHA256_BYTES];
 	char hex[AUDIT_HEX_BYTES];
@@ -321,8 +321,8 @@ static int look(const char *path, const struct audit_position *position, bool ba
 	*ret_moved = r >= 0 && !log_listing_is_equal(&verifier.listing, &after);
 	log_listing_done(&verifier.listing);
 	log_listing_done(&after);
-	log_text_done(&verifier.text);
-	log_text_done(&verifier.signature);
+	log_bytes_done(&verifier.text);
+	log_bytes_done(&verifier.signature);
 	free(verifier.heads);
 	return r;
 }
@@ -331,17 +331,17 @@ static int look(const char *path, const struct audit_position *position, bool ba
 static int read_position(const char *path, const char *position_path,
 	struct audit_position *ret_position, struct problem *reterr_problem)
 {
-	struct log_text text = {.at = NULL};
+	struct log_bytes text = {.at = NULL};
 	char beside[PATH_MAX];
 	int r;
 
 	if (snprintf(beside, sizeof(beside), "%s/..", path) >= (int)sizeof(beside))
 		return problem_set(reterr_problem, -ENAMETOOLONG, "%s: the name is too long", path);
-	r = log_text_read(position_path ? NULL : beside,
+	r = log_bytes_read(position_path ? NULL : beside,
 		position_path ? position_path : LOG_POSITION_NAME, LOG_HEAD_BYTES_MAX, &text);
 	if (r >= 0)
 		r = log_position_decode(text.at, text.bytes, ret_position);
-	log_text_done(&text);
+	log_bytes_done(&text);
 	if (r >= 0)
 		return 1;
 	if ((r == -ENOENT || r == -ENOTDIR) && !position_path)

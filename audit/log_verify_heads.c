@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int digest_of(const struct log_text *text, char ret_hex[static AUDIT_HEX_BYTES])
+static int digest_of(const struct log_bytes *text, char ret_hex[static AUDIT_HEX_BYTES])
 {
 	uint8_t digest[SHA256_BYTES];
 	int r = hash_sha256(text->at, text->bytes, digest);

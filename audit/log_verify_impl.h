@@ -15,7 +15,7 @@ struct log_verifier {
 	const struct audit_position *position; /* NULL: not known */
 	struct log_verdict *verdict;
 	struct log_listing listing;
-	struct log_text text, signature;
+	struct log_bytes text, signature;
 	struct log_chain chain;
 
 	char beginning[AUDIT_HEX_BYTES]; /* the digest of log.json; "": not to be believed */
@@ -36,6 +36,6 @@ const struct log_head *log_verify_head(const struct log_verifier *verifier, uint
 
 /* Reads name.  1: it is in text; 0: there is none. */
 must_check int log_verify_read(const struct log_verifier *verifier, const char *name,
-	size_t most_bytes, struct log_text *text, struct problem *reterr_problem);
+	size_t most_bytes, struct log_bytes *text, struct problem *reterr_problem);
 
 #endif

@@ -72,6 +72,7 @@ table() { # MODE SOURCE DESTINATION
 644 packaging/apparmor/usr.sbin.spoolguardd.in $sysconfdir/apparmor.d/usr.sbin.spoolguardd
 644 packaging/bash-completion         $completiondir/spoolguard
 644 packaging/bash-completion         $completiondir/spoolguardd
+755 tools/verify_log.py               $datadir/verify_log.py
 644 LICENSE                           $docdir/LICENSE
 TABLE
 	for file in *.md docs/*.md; do

@@ -63,7 +63,9 @@ static struct json_object *unused(void)
 void check_facts_cups(struct check *check)
 {
 	const struct cups_options options = {
-		.root = "", .cupsd = "cupsd", .config = check->options->cups_config};
+		.root = check->options->host_root ? check->options->host_root : "",
+		.cupsd = "cupsd",
+		.config = check->options->cups_config};
 	struct cups_findings findings = {.items = NULL};
 	struct cups_context context;
 	struct problem problem = {""};

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define READABLE    "run as root, or as a member of the auditors' group"
+#define REASON_KEY  "audit-log" /* of the state's reasons (state.h) */
 #define IS_ENROLLED "the file that was given"
 #define IS_OWN	    "the device's own enrolment; --trust takes one that was kept elsewhere"
 
@@ -115,9 +116,26 @@ static int look_at_modes(const char *directory, struct modes *ret_modes)
 	return r;
 }
 
+/* Of a service that runs: why its log takes nothing; "": it does. */
+static void add_error(struct json_object *status, struct json_object *value)
+{
+	struct json_object *reasons = json_object_object_get(status, "reasons");
+	const char *error = "";
+
+	if (!reasons)
+		return;
+	for (size_t i = 0; i < json_object_array_length(reasons); i++) {
+		struct json_object *reason = json_object_array_get_idx(reasons, i);
+
+		if (strcmp(service_client_text(reason, "key"), REASON_KEY) == 0)
+			error = service_client_text(reason, "text");
+	}
+	cli_add_string(value, "error", error);
+}
+
 static void add_files(struct check *check, const char *directory, const struct check_log *log)
 {
-	struct json_object *value, *said;
+	struct json_object *value;
 	struct modes modes = {.bytes = 0};
 	int r = look_at_modes(directory, &modes);
 
@@ -131,12 +149,7 @@ static void add_files(struct check *check, const char *directory, const struct c
 	if (check->service) /* without it nobody knows what comes next */
 		cli_add_bool(value, "open", log->is_open);
 	cli_add_u64(value, "bytes", modes.bytes);
-	said = json_object_object_get(check->status, "log");
-	if (said) {
-		cli_add_bool(value, "stopped", service_client_flag(said, "stopped"));
-		cli_add_bool(value, "nearly_full", service_client_flag(said, "nearly_full"));
-		cli_add_string(value, "error", service_client_text(said, "error"));
-	}
+	add_error(check->status, value);
 	check_fact(check, "log-files", "the log's directory", value);
 }
 

@@ -267,7 +267,7 @@ const struct cli_verb cli_verb_check = {
 		"                      device's own copy, and the report says so\n"
 		"  --config FILE       the service's configuration\n"
 		"  --cups-config FILE  default /etc/cups/cupsd.conf\n"
-		"  --host-root DIR     look for proc/ and sys/ there\n"
+		"  --host-root DIR     look for etc/, proc/ and sys/ there\n"
 		"  --json              one object, schema spoolguard.check/1\n"
 		"  --oscal             OSCAL assessment results (JSON, model 1.2.0)\n"
 		"  --html              one page, for a telephone, a desk or paper\n\n"

@@ -23,7 +23,7 @@
  *   selftest    {"id","tests":[{"name","result","detail","remedy"}]}      (algorithm/ ... program/)
  *   conditions  {"tests":[...]}                                           (host/)
  *   log         {"good","records","signed_up_to","findings":["..."],"trust","clock_steps"}
- *   log-files   {"open","stopped","nearly_full","error","others_read","others_write"}
+ *   log-files   {"open","error","others_read","others_write","bytes","size_bytes"}
  *   events      {"records","kinds":{"job-retired":12,...},"from_host"}
  *   receipts    {"looked_at","short","unsigned"}
  *   wipe        {"count","outcome","time"}                                (the last that ended)

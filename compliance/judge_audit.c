@@ -37,19 +37,15 @@ const struct part part_log = {"log", {"log"}, judge_log};
 static void judge_log_open(
 	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
 {
-	bool open, stopped;
 	const char *error;
+	bool open;
 
 	if (!judge_bool(values[0], "open", out, &open) ||
-		!judge_bool(values[0], "stopped", out, &stopped) ||
 		!judge_text(values[0], "error", out, &error))
 		return;
-	if (stopped)
-		judged_not_met(out, "export it, and make room (audit_size in spoolguard.conf)",
-			"the audit log is full, and records nothing more");
-	else if (error[0] || !open)
+	if (error[0] || !open)
 		judged_not_met(out, "spoolguard status says why; see to it",
-			"nothing is recorded now%s%s", error[0] ? ": " : "", error);
+			"nothing is recorded now%s%.400s", error[0] ? ": " : "", error);
 	else
 		judged_met(out, "the audit log takes records");
 }
@@ -78,19 +74,21 @@ const struct part part_log_readers = {"log-readers", {"log-files"}, judge_log_re
 static void judge_log_bound(
 	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
 {
-	bool stopped, nearly_full;
+	uint64_t bytes, size_bytes;
 	const char *when_full;
 
-	if (!judge_bool(values[0], "stopped", out, &stopped) ||
-		!judge_bool(values[0], "nearly_full", out, &nearly_full) ||
+	if (!judge_u64(values[0], "bytes", out, &bytes) ||
+		!judge_u64(values[0], "size_bytes", out, &size_bytes) ||
 		!judge_text(values[1], "log_when_full", out, &when_full))
 		return;
-	if (stopped)
-		judged_not_met(out, "export it, and make room (audit_size in spoolguard.conf)",
-			"the audit log is full, and jobs wait for it");
+	if (size_bytes == 0)
+		judged_not_met(out, "set size in [audit]", "the audit log has no bound");
+	else if (strcmp(when_full, "rotate") != 0 && strcmp(when_full, "stop") != 0)
+		judged_cannot_tell(out, "set when_full in [audit]",
+			"what happens when the log is full was not told (%s)", when_full);
 	else
-		judged_met(out, "when it is full: %s%s", when_full,
-			nearly_full ? "; more than 80 % is used: export it" : "");
+		judged_met(out, "%" PRIu64 " of %" PRIu64 " KiB are used; when it is full: %s",
+			bytes / 1024, size_bytes / 1024, when_full);
 }
 
 const struct part part_log_bound = {"log-bound", {"log-files", "settings"}, judge_log_bound};

@@ -15,72 +15,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEEN	     "\"seen\":\"2026-11-24T09:00:00Z\",\"how\":\"a test\""
-#define FACT(n, v)   "\"" n "\":{\"value\":" v "," SEEN "}"
-#define TEST_OK(n)   "{\"name\":\"" n "\",\"result\":\"ok\",\"detail\":\"d\",\"remedy\":\"\"}"
-#define PATH_PARTS   8
-#define DEPTH_MAX    8
 #define MEMBERS_MAX  256
 #define PARTS_TURNED 4
 
-static const char good_text[] =
-	"{\"time\":\"2026-11-24T09:00:00Z\",\"host\":\"printer\",\"version\":\"1\",\"build\":\"b\","
-	"\"device_key\":\"ab\",\"log_position\":\"17\","
-	"\"days\":[{\"day\":\"2026-11-23\",\"retired_jobs\":3,\"failed_jobs\":1,"
-	"\"debt_bytes\":4096}],"
-	"\"facts\":{" FACT("service",
-		"{\"state\":\"READY\",\"reasons\":[{\"key\":\"k\",\"weight\":\"attention\","
-		"\"text\":\"t\"}],\"failed_jobs\":0,\"held_jobs\":1,"
-		"\"oldest_job_seconds\":1,\"selftest_ok\":true,\"selftest_id\":\"1\","
-		"\"selftest_time\":\"t\"}") "," FACT("settings",
-		"{\"on_failure\":\"hold\",\"selftest_schedule\":\"daily 03:30\","
-		"\"wipe_schedule\":\"off\",\"wipe_full\":false,\"sources\":[\"cups\"],"
-		"\"roles\":{\"administrator\":[\"wheel\"],\"pipeline\":[\"lp\"],"
-		"\"auditor\":[\"adm\"]},\"log_when_full\":\"rotate\"}") "," FACT("headers",
-		"[{\"name\":\"spool\",\"cipher\":\"aes-xts-plain64\",\"key_bits\":512,"
-		"\"slots\":[{\"kdf\":\"argon2id\",\"iterations\":4,\"memory_kib\":65536},"
-		"{\"kdf\":\"pbkdf2\",\"iterations\":600000,\"memory_kib\":0}],"
-		"\"backups\":0,\"lost_token\":false}]") "," FACT("debts",
-		"[{\"name\":\"spool\",\"managed\":true,\"verify\":\"full\","
-		"\"owed_bytes\":4096,\"oldest_owed_seconds\":60,\"unknown_blocks\":0,"
-		"\"stuck_blocks\":0,\"refused_blocks\":0,\"eraser_failed\":false,"
-		"\"sweep_owed\":false}]") "," FACT("media",
-		"[{\"name\":\"spool\",\"overwrite\":\"Clear\",\"reason\":\"r\","
-		"\"clause\":\"c\",\"drives\":[{\"model\":\"m\",\"serial\":\"s\"}]}]") "," FACT("key"
-											       "s",
-		"[{\"name\":\"spool\",\"source\":\"key-file\",\"beside\":false,"
-		"\"place\":\"on a stick\"}]") "," FACT("cups",
-		"{\"used\":true,\"residue\":0,\"doubts\":0,\"findings\":[],"
-		"\"could_not_tell\":[]}") "," FACT("selftest",
-		"{\"id\":\"1\",\"tests\":[" TEST_OK("algorithm/aes") "," TEST_OK("random/noise") "," TEST_OK(
-			"memory/locked") "," TEST_OK("program/manifest") "]}") "," FACT("condition"
-											"s",
-		"{\"tests\":[" TEST_OK("host/swap") "," TEST_OK("host/hibernation") "," TEST_OK(
-			"ho"
-			"st"
-			"/c"
-			"or"
-			"e-"
-			"du"
-			"mp"
-			"s") "," TEST_OK("host/kernel") "," TEST_OK("host/hard-links") "," TEST_OK("host/mount-options") "," TEST_OK("host/"
-																     "clock") "]}") "," FACT("log",
-		"{\"good\":true,\"records\":100,\"signed_up_to\":90,\"findings\":[],"
-		"\"trust\":\"t\",\"clock_steps\":0}") "," FACT("log-files",
-		"{\"open\":true,\"stopped\":false,\"nearly_full\":false,\"error\":\"\","
-		"\"others_read\":false,\"others_write\":false}") "," FACT("events",
-		"{\"records\":100,\"kinds\":{\"audit-started\":1,\"service-started\":1,"
-		"\"selftest\":3,\"job-retired\":90},\"from_host\":1}") "," FACT("receipts",
-		"{\"looked_at\":5,\"short\":0,\"unsigned\":0}") "," FACT("wipe",
-		"{\"count\":1,\"outcome\":\"success\",\"time\":\"t\"}") "," FACT("residue",
-		"{\"count\":1,\"outcome\":\"success\",\"time\":\"t\","
-		"\"age_seconds\":60}") "," FACT("sandbox",
-		"{\"no_new_privileges\":true,\"filtered\":true}") "," FACT("clock",
-		"{\"synchronised\":true}") "," FACT("state-place",
-		"{\"place\":\"encrypted\",\"text\":\"on dm-0\"}") "," FACT("device-keys",
-		"{\"others_read\":false,\"fingerprint\":\"ab\"}") "," FACT("export",
-		"{\"configured\":true,\"tls\":true,\"verifies_peer\":true,\"queued\":true,"
-		"\"text\":\"to a machine\"}") "}}";
+/* A machine where all is well.  A value that is no JSON: tests that passed. */
+static const struct {
+	const char *name, *value;
+} well[] = {
+	{"service", "{\"state\":\"READY\",\"reasons\":[{\"key\":\"k\",\"weight\":\"attention\","
+		    "\"text\":\"t\"}],\"failed_jobs\":0,\"held_jobs\":1,"
+		    "\"oldest_job_seconds\":1,\"selftest_ok\":true,\"selftest_id\":\"1\","
+		    "\"selftest_time\":\"t\"}"},
+	{"settings", "{\"on_failure\":\"hold\",\"selftest_schedule\":\"daily 03:30\","
+		     "\"wipe_schedule\":\"off\",\"wipe_full\":false,\"sources\":[\"cups\"],"
+		     "\"log_when_full\":\"rotate\",\"roles\":{\"administrator\":[\"wheel\"],"
+		     "\"pipeline\":[\"lp\"],\"auditor\":[\"adm\"]}}"},
+	{"headers", "[{\"name\":\"spool\",\"cipher\":\"aes-xts-plain64\",\"key_bits\":512,"
+		    "\"slots\":[{\"kdf\":\"argon2id\",\"iterations\":4,\"memory_kib\":65536},"
+		    "{\"kdf\":\"pbkdf2\",\"iterations\":600000,\"memory_kib\":0}],"
+		    "\"backups\":0,\"lost_token\":false}]"},
+	{"debts", "[{\"name\":\"spool\",\"managed\":true,\"verify\":\"full\","
+		  "\"owed_bytes\":4096,\"oldest_owed_seconds\":60,\"unknown_blocks\":0,"
+		  "\"stuck_blocks\":0,\"refused_blocks\":0,\"eraser_failed\":false,"
+		  "\"sweep_owed\":false}]"},
+	{"media", "[{\"name\":\"spool\",\"overwrite\":\"Clear\",\"reason\":\"r\","
+		  "\"clause\":\"c\",\"drives\":[{\"model\":\"m\",\"serial\":\"s\"}]}]"},
+	{"keys", "[{\"name\":\"spool\",\"source\":\"key-file\",\"beside\":false,"
+		 "\"place\":\"on a stick\"}]"},
+	{"cups", "{\"used\":true,\"residue\":0,\"doubts\":0,\"findings\":[],"
+		 "\"could_not_tell\":[]}"},
+	{"selftest", "algorithm/aes random/noise memory/locked program/manifest"},
+	{"conditions", "host/swap host/hibernation host/core-dumps host/kernel host/hard-links "
+		       "host/mount-options host/clock"},
+	{"log", "{\"good\":true,\"records\":100,\"signed_up_to\":90,\"findings\":[],"
+		"\"trust\":\"t\",\"clock_steps\":0}"},
+	{"log-files", "{\"open\":true,\"error\":\"\",\"others_read\":false,"
+		      "\"others_write\":false,\"bytes\":1,\"size_bytes\":2}"},
+	{"events", "{\"records\":100,\"kinds\":{\"audit-started\":1,\"service-started\":1,"
+		   "\"selftest\":3,\"job-retired\":90},\"from_host\":1}"},
+	{"receipts", "{\"looked_at\":5,\"short\":0,\"unsigned\":0}"},
+	{"wipe", "{\"count\":1,\"outcome\":\"success\",\"time\":\"t\"}"},
+	{"residue", "{\"count\":1,\"outcome\":\"success\",\"time\":\"t\",\"age_seconds\":60}"},
+	{"sandbox", "{\"no_new_privileges\":true,\"filtered\":true}"},
+	{"clock", "{\"synchronised\":true}"},
+	{"state-place", "{\"place\":\"encrypted\",\"text\":\"on dm-0\"}"},
+	{"device-keys", "{\"others_read\":false,\"fingerprint\":\"ab\"}"},
+	{"export", "{\"configured\":true,\"tls\":true,\"verifies_peer\":true,"
+		   "\"queued\":true,\"text\":\"to a machine\"}"},
+};
+
+static const char head[] = "{\"time\":\"2026-11-24T09:00:00Z\",\"host\":\"printer\",\"facts\":{},"
+			   "\"days\":[{\"day\":\"2026-11-23\",\"retired_jobs\":3,\"failed_jobs\":1,"
+			   "\"debt_bytes\":4096}]}";
 
 /* path: below "facts"; one member is set to a value, and these parts turn to that state. */
 static const struct spoiled {
@@ -137,7 +123,8 @@ static const struct spoiled {
 	{"log/value/good", "false", CONTROL_NOT_MET, {"log"}},
 	{"log-files/value/open", "false", CONTROL_NOT_MET, {"log-open"}},
 	{"log-files/value/error", "\"e\"", CONTROL_NOT_MET, {"log-open"}},
-	{"log-files/value/stopped", "true", CONTROL_NOT_MET, {"log-open", "log-bound"}},
+	{"log-files/value/size_bytes", "0", CONTROL_NOT_MET, {"log-bound"}},
+	{"settings/value/log_when_full", "\"panic\"", CONTROL_CANNOT_TELL, {"log-bound"}},
 	{"log-files/value/others_read", "true", CONTROL_NOT_MET, {"log-readers"}},
 	{"log-files/value/others_write", "true", CONTROL_NOT_MET, {"log-readers"}},
 	{"events/value/kinds/audit-started", "0", CONTROL_CANNOT_TELL, {"events"}},
@@ -163,11 +150,45 @@ static const struct spoiled {
 
 /* --- facts --- */
 
+static struct json_object *tests_of(const char *names)
+{
+	struct json_object *value = json_object_new_object(), *tests = json_object_new_array();
+	char copy[256], *rest = copy, *name;
+
+	snprintf(copy, sizeof(copy), "%s", names);
+	while ((name = strsep(&rest, " "))) {
+		struct json_object *test = json_object_new_object();
+
+		json_object_object_add(test, "name", json_object_new_string(name));
+		json_object_object_add(test, "result", json_object_new_string("ok"));
+		json_object_object_add(test, "detail", json_object_new_string("d"));
+		json_object_object_add(test, "remedy", json_object_new_string(""));
+		json_object_array_add(tests, test);
+	}
+	json_object_object_add(value, "tests", tests);
+	return value;
+}
+
+static struct json_object *value_of(const char *text)
+{
+	return text[0] == '{' || text[0] == '[' ? json_tokener_parse(text) : tests_of(text);
+}
+
 static struct json_object *good_facts(void)
 {
-	struct json_object *facts = json_tokener_parse(good_text);
+	struct json_object *facts = json_tokener_parse(head);
 
-	ck_assert_ptr_nonnull(facts);
+	for (size_t i = 0; i < ARRAY_SIZE(well); i++) {
+		struct json_object *fact = json_object_new_object();
+		struct json_object *value = value_of(well[i].value);
+
+		ck_assert_msg(value != NULL, "%s", well[i].name);
+		json_object_object_add(fact, "value", value);
+		json_object_object_add(
+			fact, "seen", json_object_new_string("2026-11-24T09:00:00Z"));
+		json_object_object_add(fact, "how", json_object_new_string("a test"));
+		json_object_object_add(json_object_object_get(facts, "facts"), well[i].name, fact);
+	}
 	return facts;
 }
 

@@ -33,6 +33,7 @@ while read -r mode path; do
 	name=${path##*/}
 	case $mode$path in
 	755*/notifier/*) name=spoolguard-notifier ;;
+	755*/share/spoolguard/*) continue ;; # called by others; docs/ has them
 	755*) ;;
 	*/spoolguard.conf | */io.spoolguard.varlink)
 		[[ $path != /etc/* && $path != *.varlink ]] && continue
@@ -124,5 +125,6 @@ for verb in $("$build/spoolguard" help | awk '/^  [a-z]/ {print $1}'); do
 done
 complete_words spoolguard key '' | grep -qx backup || wrong "the completion does not know key backup"
 complete_words spoolguard format --scheme thr | grep -qx three-pass || wrong "the completion does not know schemes"
+complete_words spoolguard check --profile hi | grep -qx hipaa || wrong "the completion does not know the profiles of check"
 
 exit $bad

@@ -247,7 +247,10 @@ static int run(int argc, char **argv)
 	int option, r;
 
 	if (argc < 2)
-		return usage_failure("say what: list, add, change, remove, backup or restore");
+		return usage_failure(
+			"say what: list, add, change, remove, backup, restore or public");
+	if (strcmp(argv[1], "public") == 0)
+		return key_public(argc - 1, argv + 1);
 	while (action < ARRAY_SIZE(actions) && strcmp(actions[action].name, argv[1]) != 0)
 		action++;
 	if (action == ARRAY_SIZE(actions))
@@ -278,7 +281,7 @@ static int run(int argc, char **argv)
 
 const struct cli_verb cli_verb_key = {
 	.name = "key",
-	.summary = "key slots and header backups of a volume",
+	.summary = "key slots and header backups of a volume; the device's public key",
 	.usage =
 		"usage: spoolguard key list    [--json] PATH\n"
 		"       spoolguard key add     [--passphrase-file F] [--new-passphrase-file F]\n"
@@ -288,7 +291,8 @@ const struct cli_verb cli_verb_key = {
 		"       spoolguard key remove  [--slot N] [--passphrase-file F] [--force] [--json] "
 		"PATH\n"
 		"       spoolguard key backup  --file BACKUP [--force] [--json] PATH\n"
-		"       spoolguard key restore --file BACKUP [--force] [--json] PATH\n\n"
+		"       spoolguard key restore --file BACKUP [--force] [--json] PATH\n"
+		"       spoolguard key public [--output FILE] [--config FILE] [--json]\n\n"
 		"PATH is the image file or block device; it may be attached (not for restore).\n\n"
 		"  --passphrase-file F      a present passphrase; \"-\" is standard input, fd:N a "
 		"file\n"
@@ -314,6 +318,13 @@ const struct cli_verb cli_verb_key = {
 		"                           volume; backup: replace an earlier backup of this "
 		"volume;\n"
 		"                           restore: although keys would be lost or revived\n\n"
+		"public: prints the device's public key and that of its audit log's root, to be "
+		"kept\n"
+		"where receipts, certificates and logs will be verified (--trust FILE); stock\n"
+		"minisign takes the file too (-p FILE).  Compare the fingerprints by another way "
+		"than\n"
+		"the file's.  --output writes it to FILE; --config names the service's\n"
+		"configuration.\n\n"
 		"A changed key comes to lie in another slot: the new one is safe before the old "
 		"one\n"
 		"goes.  Exit code 3 (restore): the present header cannot be read, so whether "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verb_key.h - what the two files of the verb "key" share: its arguments, and what it prints
+ * verb_key.h - what the files of the verb "key" share: its arguments, and what it prints
  *
  * JSON: {"schema":"spoolguard.key/1","action":...,"path":...,...}; see verb_key_print.c.
  */
@@ -22,6 +22,9 @@ struct key_arguments {
 	bool force;
 	bool json;
 };
+
+/* key_public.c; argv[0] is "public".  Returns an enum cli_exit, as the others. */
+int key_public(int argc, char **argv);
 
 /* Each returns an enum cli_exit. */
 int key_print_list(const struct key_arguments *arguments, const struct keystore *keystore);

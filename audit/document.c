@@ -154,12 +154,17 @@ static int read_all(const char *path, size_t max, char **ret_text, size_t *ret_b
 	return 0;
 }
 
-int document_read(const char *path, const char *signature_path, const struct minisign_key *trusted,
-	const char *schema, struct json_object **ret_object, struct problem *reterr_problem)
+void document_done(struct document *document)
 {
-	_cleanup_(io_freep) char *text = NULL, *signature = NULL;
-	struct problem problem = {""};
-	size_t bytes, signature_bytes;
+	free(document->text);
+	free(document->signature);
+	*document = (struct document){.text = NULL};
+}
+
+int document_load(const char *path, const char *signature_path, struct document *ret_document,
+	struct problem *reterr_problem)
+{
+	struct document document = {.text = NULL};
 	char beside[PATH_MAX];
 	int r;
 
@@ -167,14 +172,31 @@ int document_read(const char *path, const char *signature_path, const struct min
 	if (r < 0 || r >= (int)sizeof(beside))
 		return problem_set(reterr_problem, -ENAMETOOLONG, "%.200s...: %s", path,
 			strerror(ENAMETOOLONG));
-	r = read_all(path, DOCUMENT_BYTES_MAX, &text, &bytes, reterr_problem);
+	r = read_all(path, DOCUMENT_BYTES_MAX, &document.text, &document.bytes, reterr_problem);
 	if (r >= 0)
 		r = read_all(signature_path ? signature_path : beside, MINISIGN_TEXT_MAX,
-			&signature, &signature_bytes, reterr_problem);
+			&document.signature, &document.signature_bytes, reterr_problem);
+	if (r < 0) {
+		document_done(&document);
+		return r;
+	}
+	*ret_document = document;
+	return 0;
+}
+
+int document_read(const char *path, const char *signature_path, const struct minisign_key *trusted,
+	const char *schema, struct json_object **ret_object, struct problem *reterr_problem)
+{
+	struct document document = {.text = NULL};
+	struct problem problem = {""};
+	int r;
+
+	r = document_load(path, signature_path, &document, reterr_problem);
 	if (r < 0)
 		return r;
-	r = document_verify(
-		text, bytes, signature, signature_bytes, trusted, schema, ret_object, &problem);
+	r = document_verify(document.text, document.bytes, document.signature,
+		document.signature_bytes, trusted, schema, ret_object, &problem);
+	document_done(&document);
 	if (r < 0)
 		return problem_set(
 			reterr_problem, r, "%s: %.500s", path, problem_text(&problem, r));

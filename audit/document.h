@@ -32,7 +32,16 @@ must_check int document_verify(const char *text, size_t bytes, const char *signa
 	size_t signature_bytes, const struct minisign_key *trusted, const char *schema,
 	struct json_object **ret_object, struct problem *reterr_problem);
 
-/* Reads FILE and its signature (NULL: FILE.minisig), and verifies. */
+/* FILE and its signature (NULL: FILE.minisig), unjudged. */
+struct document {
+	char *text, *signature; /* owned */
+	size_t bytes, signature_bytes;
+};
+void document_done(struct document *document);
+must_check int document_load(const char *path, const char *signature_path,
+	struct document *ret_document, struct problem *reterr_problem);
+
+/* Loads, and verifies. */
 must_check int document_read(const char *path, const char *signature_path,
 	const struct minisign_key *trusted, const char *schema, struct json_object **ret_object,
 	struct problem *reterr_problem);

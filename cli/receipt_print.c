@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *shown(struct json_object *object, const char *key)
+{
+	return cli_shown(service_client_text(object, key));
+}
+
 static void print_first_line(struct json_object *receipt)
 {
 	const char *result = service_client_text(receipt, "result");
@@ -42,9 +47,8 @@ static void print_blocks(struct json_object *receipt)
 
 	printf("  %s, %" PRIu64 " passes, read-back %s: blocks requested %" PRIu64
 	       ", written %" PRIu64 ", durable %" PRIu64 ", verified %" PRIu64,
-		service_client_text(receipt, "scheme"), service_client_number(receipt, "passes"),
-		service_client_text(receipt, "verify"),
-		service_client_number(receipt, "requested_blocks"),
+		shown(receipt, "scheme"), service_client_number(receipt, "passes"),
+		shown(receipt, "verify"), service_client_number(receipt, "requested_blocks"),
 		service_client_number(receipt, "written_blocks"),
 		service_client_number(receipt, "durable_blocks"),
 		service_client_number(receipt, "verified_blocks"));
@@ -71,6 +75,76 @@ static void print_text(struct json_object *receipt)
 	printf("; owed by others: %" PRIu64 " blocks\n  medium: %s\n",
 		service_client_number(receipt, "backlog_blocks"),
 		cli_shown(service_client_text(receipt, "medium")));
+}
+
+/* --- signed --- */
+
+static void print_times(struct json_object *receipt)
+{
+	struct json_object *times = json_object_object_get(receipt, "pass_times");
+	size_t count =
+		json_object_is_type(times, json_type_array) ? json_object_array_length(times) : 0;
+
+	for (size_t i = 0; i < count; i++)
+		printf("%s%s", i == 0 ? "  passes durable: " : ", ",
+			cli_shown(json_object_get_string(json_object_array_get_idx(times, i))));
+	if (count > 0)
+		putchar('\n');
+}
+
+static void print_drive(struct json_object *receipt)
+{
+	struct json_object *verdict = json_object_object_get(receipt, "media_verdict");
+	struct json_object *drive = json_object_object_get(receipt, "drive");
+
+	if (verdict)
+		printf("  overwriting there is: %s (%s): %s [%s]\n", shown(verdict, "overwrite"),
+			shown(verdict, "class"), shown(verdict, "reason"),
+			shown(verdict, "clause"));
+	if (json_object_is_type(drive, json_type_object))
+		printf("  drive: %s, serial %s, firmware %s, WWN %s\n", shown(drive, "model"),
+			shown(drive, "serial"), shown(drive, "firmware"), shown(drive, "wwn"));
+}
+
+static void print_grounds(struct json_object *receipt)
+{
+	struct json_object *log = json_object_object_get(receipt, "log");
+
+	printf("  volume %s", shown(receipt, "volume"));
+	if (service_client_text(receipt, "key_state")[0])
+		printf(", its key is %s", shown(receipt, "key_state"));
+	printf("; self-test %s\n", shown(receipt, "selftest"));
+	printf("  spoolguard %s, build %s\n", shown(receipt, "version"), shown(receipt, "build"));
+	printf("  device %s\n", shown(receipt, "device"));
+	printf("  stands on record %" PRIu64 " of the audit log %s\n",
+		service_client_number(log, "sequence"), shown(log, "id"));
+}
+
+/* P5: it belongs to what is said. */
+static void print_not_claimed(struct json_object *receipt)
+{
+	static const char *const texts[] = {"limits", "files_missing_why"};
+	uint64_t unknown = service_client_number(receipt, "files_unknown");
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (service_client_text(receipt, texts[i])[0])
+			printf("  not claimed: %s\n", shown(receipt, texts[i]));
+	}
+	if (unknown > 0)
+		printf("  not claimed: %" PRIu64 " files, whose names were lost\n", unknown);
+	printf("  not claimed: copies outside of this volume (the printer's memory, backups, the "
+	       "sender's)\n");
+}
+
+void receipt_print_signed(struct json_object *receipt)
+{
+	printf("receipt %s of job %s/%s, %s\n", shown(receipt, "receipt"), shown(receipt, "source"),
+		shown(receipt, "id"), shown(receipt, "time"));
+	print_text(receipt);
+	print_times(receipt);
+	print_drive(receipt);
+	print_grounds(receipt);
+	print_not_claimed(receipt);
 }
 
 void receipt_print_object(struct json_object *receipt, bool json)

@@ -11,4 +11,10 @@ void receipt_print(const struct job_receipt *receipt, bool json);
 /* The same from its object, which is taken. */
 void receipt_print_object(struct json_object *receipt, bool json);
 
+/*
+ * A signed one (supervisor/receipt.h): what was measured, what it rests on, and what is not
+ * claimed.  Borrowed; texts in it may be anybody's.
+ */
+void receipt_print_signed(struct json_object *receipt);
+
 #endif

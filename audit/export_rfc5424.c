@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/export_rfc5424.h"
 #include "audit/event_table.h"
-#include "base/clock.h"
 #include "base/utf8.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -125,18 +124,6 @@ static int severity_of(const struct audit_event *event)
 	if (!kind)
 		return AUDIT_NOTICE;
 	return failed ? (int)kind->on_failure : (int)kind->severity;
-}
-
-static void put_time(struct message *message, int64_t wall_ms)
-{
-	char time[CLOCK_RFC3339_BYTES];
-	int milliseconds = (int)(wall_ms % 1000);
-
-	clock_rfc3339(wall_ms / 1000, time);
-	if (wall_ms < 0 || strlen(time) != strlen("2026-11-24T09:00:00Z"))
-		put(message, " -");
-	else
-		put(message, " %.19s.%03dZ", time, milliseconds);
 }
 
 /* --- structured data --- */
@@ -286,10 +273,11 @@ static void put_words(struct message *message, const struct audit_event *event)
 size_t export_rfc5424(const struct audit_record *record, const struct export_source *source,
 	char ret[static EXPORT_RFC5424_MAX + 1])
 {
+	char time[AUDIT_TIME_BYTES];
 	struct message message = {.text = ret, .limit = EXPORT_RFC5424_MAX - END_RESERVED};
 
 	put(&message, "<%d>1", FACILITY_AUDIT * 8 + severity_of(&record->event));
-	put_time(&message, record->stamp.wall_ms);
+	put(&message, " %s", audit_time(record->stamp.wall_ms, time));
 	put_word(&message, source->host, HOST_MAX);
 	put(&message, " spoolguardd -");
 	put_word(&message, record->event.event, EVENT_MAX);

@@ -222,14 +222,12 @@ START_TEST(sequence_ids_begin_again_past_their_largest)
 }
 END_TEST
 
-START_TEST(a_host_or_time_that_is_none_is_nil)
+START_TEST(a_host_that_is_none_is_nil)
 {
 	source.host = NULL;
-	record.stamp.wall_ms = -5;
-	ck_assert_int_eq(strncmp(export(), "<110>1 - - spoolguardd - ", 25), 0);
+	ck_assert_ptr_nonnull(strstr(export(), ".123Z - spoolguardd - "));
 	source.host = "two words\n";
-	record.stamp.wall_ms = INT64_MAX;
-	ck_assert_int_eq(strncmp(export(), "<110>1 - two?words? spoolguardd - ", 34), 0);
+	ck_assert_ptr_nonnull(strstr(export(), ".123Z two?words? spoolguardd - "));
 }
 END_TEST
 
@@ -385,7 +383,7 @@ int main(void)
 	tcase_add_test(tcase, severity_is_the_tables);
 	tcase_add_test(tcase, only_a_job_of_cups_has_a_number);
 	tcase_add_test(tcase, sequence_ids_begin_again_past_their_largest);
-	tcase_add_test(tcase, a_host_or_time_that_is_none_is_nil);
+	tcase_add_test(tcase, a_host_that_is_none_is_nil);
 	tcase_add_test(tcase, no_text_breaks_out_of_its_value);
 	tcase_add_test(tcase, a_value_reads_back_as_it_was);
 	tcase_add_test(tcase, a_message_that_is_not_ascii_begins_with_a_bom);

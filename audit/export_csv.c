@@ -52,6 +52,12 @@ static const struct {
 	{"residue-check", 931},
 	{"decommission", 932},
 	{"audit-read", 933},
+	{"service-ready", 934},
+	{"mounter-started", 935},
+	{"selftest-failed", 936},
+	{"authenticated", 937},
+	{"volume-waits", 938},
+	{"wipe-sheet", 939},
 };
 #define WIPE_BEGUN 3u
 

@@ -159,16 +159,6 @@ static void put_job(struct message *message, const char *job)
 	put_param(message, "job", job);
 }
 
-static const char *member_text(struct json_object *data, const char *name)
-{
-	struct json_object *member;
-
-	return json_object_object_get_ex(data, name, &member) &&
-			       json_object_is_type(member, json_type_string)
-		       ? json_object_get_string(member)
-		       : NULL;
-}
-
 static void put_member(struct message *message, const char *key, struct json_object *value)
 {
 	char name[NAME_MAX_OCTETS + 1];
@@ -191,8 +181,6 @@ static void put_data(struct message *message, struct json_object *data)
 
 	if (!data)
 		return;
-	put_param(message, "JS", member_text(data, "job_state"));
-	put_param(message, "JR", member_text(data, "job_state_reasons"));
 	at = json_object_iter_begin(data);
 	end = json_object_iter_end(data);
 	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at))

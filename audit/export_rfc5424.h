@@ -12,11 +12,11 @@
  *   role, uid, UH    who; UH where from
  *   JID, job         number of a job of CUPS, and whose id it is: "cups 12"
  *   volume, drive
- *   JS, JR           job-state and job-state-reasons, where data has job_state, job_state_reasons
  *   DUU              the printer's UUID, if it was configured
  *   d_NAME           each member of data, as much as finds room; omitted: how many did not
- * Names in capitals are the short keys of PWG 5110.3; they stand in our own element because that
- * of the PWG is not ours to give.
+ * Names in capitals are the short keys of PWG 5110.3, of which job-state and its reasons (JS, JR)
+ * have no use: what a printer made of a job is not known here.  They stand in our own element
+ * because that of the PWG is not ours to give.
  *
  * PEN is the private enterprise number of who makes the printer (RFC 5424, 7.2.2).  32473 is the
  * one that RFC 5612 keeps for documentation: it is the default, and right in no product.

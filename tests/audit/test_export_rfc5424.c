@@ -151,9 +151,8 @@ START_TEST(a_full_record_has_its_keys)
 	record.event.volume = "spool";
 	record.event.drive = "S3R1AL";
 	record.event.detail = "3 blocks were refused";
-	record.event.data =
-		json_tokener_parse("{\"job_state\":\"completed\",\"files\":3,"
-				   "\"job_state_reasons\":\"none\",\"deep\":{\"a\":[1]}}");
+	record.event.data = json_tokener_parse("{\"source\":\"cups\",\"files\":3,"
+					       "\"deep\":{\"a\":[1]}}");
 	source.device_uuid = "urn:uuid:12345678-9abc-def0-1234-56789abcdef0";
 	source.enterprise = 99999;
 	source.clock = EXPORT_CLOCK_SYNCED;
@@ -167,8 +166,8 @@ START_TEST(a_full_record_has_its_keys)
 		"previous=\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" "
 		"E=\"job-failed\" S=\"failure\" role=\"pipeline\" uid=\"7\" UH=\"192.0.2.7\" "
 		"JID=\"12\" job=\"cups 12\" volume=\"spool\" drive=\"S3R1AL\" "
-		"DUU=\"urn:uuid:12345678-9abc-def0-1234-56789abcdef0\" JS=\"completed\" "
-		"JR=\"none\" d_job_state=\"completed\" d_files=\"3\" d_job_state_reasons=\"none\" "
+		"DUU=\"urn:uuid:12345678-9abc-def0-1234-56789abcdef0\" d_source=\"cups\" "
+		"d_files=\"3\" "
 		"d_deep=\"{\\\"a\\\":[1\\]}\"] job-failed: failure, job cups 12, volume spool, "
 		"drive S3R1AL: 3 blocks were refused");
 }

@@ -87,6 +87,7 @@ USES_cli        := compliance supervisor audit client attached harness pipeline 
 OWNS_crypto     := openssl/ sodium
 OWNS_blockdev   := blkid/
 OWNS_keystore   := libcryptsetup
+OWNS_audit      := sqlite3
 OWNS_spool      := ext2fs/ et/ uuid/
 OWNS_volume     := fuse seccomp cap-ng
 OWNS_pipeline   := cups/
@@ -97,7 +98,7 @@ PKGS_ipc        := json-c
 PKGS_client     := json-c
 PKGS_blockdev   := blkid
 PKGS_keystore   := libcryptsetup json-c
-PKGS_audit      := json-c
+PKGS_audit      := json-c sqlite3
 PKGS_compliance := json-c
 PKGS_spool      := ext2fs com_err uuid
 PKGS_volume     := fuse3 libseccomp json-c libcap-ng
@@ -114,12 +115,13 @@ PKGS            := $(sort $(foreach f,$(FOLDERS),$(PKGS_$f)))
 # these, what needs it is skipped and says so), the others by "make demo" and "make bench".
 DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libsodium-dev libcryptsetup-dev libext2fs-dev \
 	comerr-dev uuid-dev libblkid-dev libfuse3-dev libseccomp-dev libcap-ng-dev libjson-c-dev \
-	libcups2-dev libinih-dev check
+	libcups2-dev libinih-dev libsqlite3-dev check
 DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2fsprogs fuse3 xfsprogs \
 	btrfs-progs f2fs-tools fdisk dmsetup fio jq minisign util-linux mount python3 minisign \
 	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common \
 	python3-jsonschema openscap-scanner ruby-serverspec \
-	systemd systemd-container apparmor groff-base mandoc logrotate lintian dpkg-dev debhelper dh-apparmor
+	systemd systemd-container apparmor groff-base mandoc logrotate lintian dpkg-dev debhelper dh-apparmor \
+	rsyslog rsyslog-gnutls rsyslog-openssl gnutls-bin sqlite3 python3-prometheus-client
 DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
 	cups cups-client cups-filters poppler-utils libpappl-dev
 DEPS_DEB   := dpkg-dev debhelper dh-apparmor

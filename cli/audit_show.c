@@ -8,6 +8,7 @@
 #include "audit/event_table.h"
 #include "audit/log_reader.h"
 #include "base/io.h"
+#include "cli/audit_since.h"
 #include "cli/verb_audit.h"
 #include <errno.h>
 #include <getopt.h>
@@ -20,9 +21,8 @@
 #define FOLLOW_MS 200
 
 struct arguments {
-	uint64_t since;			   /* a number; 0: all */
-	char since_time[AUDIT_TIME_BYTES]; /* the beginning of a time; "": all */
-	const char *event, *job;	   /* NULL: all */
+	struct audit_since since;
+	const char *event, *job; /* NULL: all */
 	const char *directory;
 	bool follow, json;
 };
@@ -33,37 +33,6 @@ struct shown {
 };
 
 /* --- the command line --- */
-
-/* The beginning of "2026-11-24T09:00:00.000Z", from the day on; a "Z" may stand at its end. */
-static bool parse_time(const char *text, char ret_time[static AUDIT_TIME_BYTES])
-{
-	static const char shape[] = "0000-00-00T00:00:00.000";
-	size_t bytes = strlen(text);
-
-	if (bytes > 0 && text[bytes - 1] == 'Z')
-		bytes--;
-	if (bytes < strlen("2026-11-24") || bytes > strlen(shape))
-		return false;
-	for (size_t i = 0; i < bytes; i++) {
-		if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
-			return false;
-	}
-	memcpy(ret_time, text, bytes);
-	ret_time[bytes] = '\0';
-	return true;
-}
-
-static bool parse_since(const char *text, struct arguments *arguments)
-{
-	char *end;
-
-	if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text)) {
-		errno = 0;
-		arguments->since = strtoull(text, &end, 10);
-		return errno == 0;
-	}
-	return parse_time(text, arguments->since_time);
-}
 
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
@@ -80,10 +49,8 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 	opterr = 0;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 's' && !parse_since(optarg, arguments))
-			return audit_usage("--since %s: give a record's number, or a time such as "
-					   "2026-11-24T09:00Z",
-				optarg);
+		if (option == 's' && !audit_since_parse(optarg, &arguments->since))
+			return audit_usage("--since %s: " AUDIT_SINCE_WANTED, optarg);
 		if (option == 'e' && !audit_event_find(optarg))
 			return audit_usage("--event %s: there is no such event", optarg);
 		if (option == 'e')
@@ -106,13 +73,12 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 static bool is_wanted(const struct arguments *arguments, const struct audit_record *record)
 {
 	const struct audit_event *event = &record->event;
-	char time[AUDIT_TIME_BYTES];
 
 	if (arguments->event && strcmp(arguments->event, event->event) != 0)
 		return false;
 	if (arguments->job && (!event->job || strcmp(arguments->job, event->job) != 0))
 		return false;
-	return strcmp(audit_time(record->stamp.wall_ms, time), arguments->since_time) >= 0;
+	return audit_since_has(&arguments->since, record);
 }
 
 static void print_text(const char *before, const char *text)
@@ -209,7 +175,7 @@ static int show(const struct arguments *arguments, const char *directory)
 	bool is_object = arguments->json && !arguments->follow;
 	int r;
 
-	r = log_reader_open(directory, arguments->since, &reader, &problem);
+	r = log_reader_open(directory, arguments->since.sequence, &reader, &problem);
 	if (r < 0) {
 		(void)cli_fail(&problem, r);
 		return CLI_CANNOT_TELL;
@@ -230,7 +196,7 @@ static int show(const struct arguments *arguments, const char *directory)
 
 int audit_show(int argc, char **argv)
 {
-	struct arguments arguments = {.since = 0};
+	struct arguments arguments = {.event = NULL};
 	_cleanup_free_ char *directory = NULL;
 	struct problem problem = {""};
 	int r;

@@ -16,6 +16,7 @@ static const struct {
 } commands[] = {
 	{"show", audit_show},
 	{"verify", audit_verify},
+	{"export", audit_export},
 };
 
 int audit_usage(const char *format, ...)
@@ -74,12 +75,15 @@ static int run(int argc, char **argv)
 
 const struct cli_verb cli_verb_audit = {
 	.name = "audit",
-	.summary = "the audit log: shown, verified",
+	.summary = "the audit log: shown, verified, exported",
 	.usage =
 		"usage: spoolguard audit show [--since NUMBER|TIME] [--event NAME] [--job ID]\n"
 		"                             [--follow] [--json] [DIRECTORY]\n"
 		"       spoolguard audit verify --trust FILE [--position FILE] [--json] "
-		"[DIRECTORY]\n\n"
+		"[DIRECTORY]\n"
+		"       spoolguard audit export --format FORMAT [--output PATH] [--since "
+		"NUMBER|TIME]\n"
+		"                               [DIRECTORY]\n\n"
 		"The audit log is read where it lies, without the service.  DIRECTORY is the "
 		"log's,\n"
 		"or a copy of it; without it that of the service's state directory.\n\n"
@@ -108,7 +112,21 @@ const struct cli_verb cli_verb_audit = {
 		"(without "
 		"it:\n"
 		"                   the one beside DIRECTORY, if there is one)\n\n"
-		"Exit code: 0 shown, or good; 1 there are lines that are no records, or findings; "
+		"Export writes the log as others read it; docs/EXPORTING.md has examples.\n\n"
+		"  --format json         the log itself, copied into the new directory PATH so "
+		"that it\n"
+		"                        verifies elsewhere: \"audit verify --trust FILE "
+		"PATH/audit\"\n"
+		"  --format rfc5424      syslog messages, one a line; --output unix:SOCKET sends "
+		"each\n"
+		"                        to a socket, such as one of rsyslog, and waits for room "
+		"there\n"
+		"  --format csv          the ten columns that printer vendors export\n"
+		"  --format sqlite       an SQLite file PATH: tables events and jobs\n"
+		"  --format openmetrics  what the log holds, counted\n"
+		"  --output PATH         a file, which is replaced when the new one is whole\n\n"
+		"Exit code: 0 shown, written or good; 1 there are lines that are no records, or "
+		"findings; "
 		"2 "
 		"usage;\n"
 		"3 the log cannot be read (who is not root needs the group of the auditors), or "

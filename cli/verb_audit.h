@@ -11,6 +11,7 @@
 /* Each is run with the sub-command's name in argv[0], and returns an enum cli_exit. */
 int audit_show(int argc, char **argv);
 int audit_verify(int argc, char **argv);
+int audit_export(int argc, char **argv);
 
 /* The state directory, by the configuration (the default where there is none): where
  * "audit", "audit-position" and "keys" are.  Gives ret_directory to free(). */

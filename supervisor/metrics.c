@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/metrics.h"
 #include "base/io.h"
+#include "base/metric_text.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +17,12 @@
 
 static void begin(FILE *out, const char *name, const char *type, const char *help)
 {
-	fprintf(out, "# HELP spoolguard_%s %s\n# TYPE spoolguard_%s %s\n", name, help, name, type);
+	metric_text_begin(out, METRIC_PROMETHEUS, name, type, help);
 }
 
 static void add(FILE *out, const char *name, const char *type, const char *help, uint64_t value)
 {
-	begin(out, name, type, help);
-	fprintf(out, "spoolguard_%s %" PRIu64 "\n", name, value);
+	metric_text_add(out, METRIC_PROMETHEUS, name, type, help, value);
 }
 
 /* --- groups of them --- */
@@ -33,8 +31,7 @@ static void add_state(FILE *out, const struct figures *figures)
 {
 	begin(out, "state", "gauge", "1 for the state that the service is in, 0 for the others.");
 	for (enum state_name name = 0; name <= STATE_STOPPED; name++)
-		fprintf(out, "spoolguard_state{state=\"%s\"} %d\n", state_text(name),
-			figures->state == name);
+		metric_text_sample(out, "state", "state", state_text(name), figures->state == name);
 	add(out, "claims_allowed", "gauge",
 		"1 while the self-tests allow that receipts are written.", figures->may_claim);
 	add(out, "intake_held", "gauge", "1 while new jobs are held.", figures->holding);
@@ -58,8 +55,8 @@ static void add_jobs(FILE *out, const struct figures *figures)
 	begin(out, "jobs", "gauge", "Jobs that are not retired, by where they stand.");
 	for (enum ledger_state state = 0; state <= LEDGER_FAILED; state++) {
 		if (state != LEDGER_RETIRED)
-			fprintf(out, "spoolguard_jobs{state=\"%s\"} %" PRIu64 "\n",
-				ledger_state_text(state), figures->jobs.by_state[state]);
+			metric_text_sample(out, "jobs", "state", ledger_state_text(state),
+				figures->jobs.by_state[state]);
 	}
 }
 
@@ -79,8 +76,7 @@ static void add_volume_metric(
 		if (!volume->answered)
 			continue;
 		memcpy(&value, (const char *)volume + metric->offset, sizeof(value));
-		fprintf(out, "spoolguard_%s{volume=\"%s\"} %" PRIu64 "\n", metric->name,
-			volume->name, value);
+		metric_text_sample(out, metric->name, "volume", volume->name, value);
 	}
 }
 
@@ -109,13 +105,13 @@ static void add_volumes(FILE *out, const struct figures *figures)
 
 	begin(out, "volume_open", "gauge", "1 while the volume is open.");
 	for (size_t i = 0; i < figures->volume_count; i++)
-		fprintf(out, "spoolguard_volume_open{volume=\"%s\"} %d\n", figures->volumes[i].name,
+		metric_text_sample(out, "volume_open", "volume", figures->volumes[i].name,
 			figures->volumes[i].state == KEEPER_OPEN);
 	begin(out, "volume_restarts_total", "counter",
 		"Times that the volume's process died and was started again.");
 	for (size_t i = 0; i < figures->volume_count; i++)
-		fprintf(out, "spoolguard_volume_restarts_total{volume=\"%s\"} %" PRIu64 "\n",
-			figures->volumes[i].name, figures->volumes[i].restarts);
+		metric_text_sample(out, "volume_restarts_total", "volume", figures->volumes[i].name,
+			figures->volumes[i].restarts);
 	for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
 		add_volume_metric(out, figures, &metrics[i]);
 }

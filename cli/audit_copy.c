@@ -23,10 +23,10 @@
 
 struct copy {
 	const char *from, *to;
-	struct log_text text;
+	struct log_bytes text;
 };
 
-static int write_file(const char *directory, const char *name, const struct log_text *text)
+static int write_file(const char *directory, const char *name, const struct log_bytes *text)
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
@@ -50,7 +50,7 @@ static int copy_file(struct copy *copy, const char *name, bool is_open_segment)
 	const char *end;
 	int r;
 
-	r = log_text_read(copy->from, name, LOG_SEGMENT_BYTES_MOST, &copy->text);
+	r = log_bytes_read(copy->from, name, LOG_SEGMENT_BYTES_MOST, &copy->text);
 	if (r < 0)
 		return r;
 	if (is_open_segment) {
@@ -116,17 +116,17 @@ static int copy_once(struct copy *copy)
 static int copy_position(const char *from, const char *to)
 {
 	_cleanup_free_ char *path = NULL;
-	struct log_text text = {.at = NULL};
+	struct log_bytes text = {.at = NULL};
 	int r;
 
 	if (asprintf(&path, "%s/../" LOG_POSITION_NAME, from) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	r = log_text_read(NULL, path, LOG_HEAD_BYTES_MAX, &text);
+	r = log_bytes_read(NULL, path, LOG_HEAD_BYTES_MAX, &text);
 	if (r >= 0)
 		r = write_file(to, LOG_POSITION_NAME, &text);
-	log_text_done(&text);
+	log_bytes_done(&text);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -177,7 +177,7 @@ int audit_copy(const char *from, const char *to, struct problem *reterr_problem)
 			errno == EEXIST ? "it is there already; name a new directory"
 					: strerror(errno));
 	r = copy_all(&copy, to);
-	log_text_done(&copy.text);
+	log_bytes_done(&copy.text);
 	if (r < 0)
 		return problem_set(
 			reterr_problem, r, "%s cannot be copied: %s", from, strerror(-r));

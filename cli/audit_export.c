@@ -184,14 +184,14 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 /* "" if it cannot be told, as of one segment alone. */
 static void find_log(const char *directory, char log[static AUDIT_BOOT_BYTES])
 {
-	struct log_text text = {.at = NULL};
+	struct log_bytes text = {.at = NULL};
 	struct log_root root;
 
 	log[0] = '\0';
-	if (log_text_read(directory, LOG_ROOT_NAME, LOG_HEAD_BYTES_MAX, &text) >= 0 &&
+	if (log_bytes_read(directory, LOG_ROOT_NAME, LOG_HEAD_BYTES_MAX, &text) >= 0 &&
 		log_root_decode(text.at, text.bytes, &root) >= 0)
 		strcpy(log, root.log);
-	log_text_done(&text);
+	log_bytes_done(&text);
 }
 
 static int add_records(

@@ -10,6 +10,7 @@
 #ifndef SPOOLGUARD_CLI_CHECK_H
 #define SPOOLGUARD_CLI_CHECK_H
 
+#include "audit/trust.h"
 #include "cli/service_client.h"
 #include "compliance/control.h"
 #include "supervisor/config.h"
@@ -35,6 +36,9 @@ struct check {
 	struct config config;
 	bool has_config;
 	char no_config[PROBLEM_TEXT_BYTES];
+	struct trust trust; /* what signatures are believed by: --trust, or the device's own */
+	bool has_trust;
+	char no_trust[PROBLEM_TEXT_BYTES];
 };
 
 /* Takes value.  how: "GetStatus of the service". */
@@ -53,7 +57,8 @@ void check_facts_volumes(struct check *check);	/* headers, debts, media */
 void check_facts_cups(struct check *check);	/* cups */
 void check_facts_selftest(struct check *check); /* selftest, conditions, clock */
 void check_facts_state(struct check *check);	/* state-place, device-keys */
-void check_facts_log(struct check *check); /* log, log-files, events, receipts, wipe, residue */
+void check_facts_log(struct check *check);	/* log, log-files, events, wipe, residue */
+void check_facts_receipts(struct check *check);
 
 /* A report for people.  all: the evidence of every control, and what a person must show. */
 void check_text_print(FILE *out, const struct compliance_report *report, bool all);

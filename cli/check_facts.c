@@ -73,6 +73,26 @@ static void read_config(struct check *check)
 			problem_text(&problem, r));
 }
 
+static void read_trust(struct check *check)
+{
+	const char *path = check->options->trust;
+	char own[PATH_MAX + 32];
+	struct problem problem = {""};
+	int r;
+
+	if (!path && !check->has_config) {
+		snprintf(check->no_trust, sizeof(check->no_trust), "%s", check->no_config);
+		return;
+	}
+	snprintf(own, sizeof(own), "%s/keys/enrolment.pub", check->config.state_directory);
+	r = trust_read(path ? path : own, &check->trust, &problem);
+	check->has_trust = r >= 0;
+	if (r < 0)
+		snprintf(check->no_trust, sizeof(check->no_trust), "%s",
+			path ? problem_text(&problem, r)
+			     : "the device's own key could not be read, and no other was given");
+}
+
 /* --- all of it --- */
 
 static void add_head(struct check *check)
@@ -101,12 +121,14 @@ int check_facts_gather(const struct check_options *options, struct json_object *
 	add_head(&check);
 	ask_service(&check);
 	read_config(&check);
+	read_trust(&check);
 	check_facts_service(&check);
 	check_facts_volumes(&check);
 	check_facts_cups(&check);
 	check_facts_selftest(&check);
 	check_facts_state(&check);
 	check_facts_log(&check);
+	check_facts_receipts(&check);
 	json_object_put(check.status);
 	service_client_free(check.service);
 	*ret_facts = check.facts;

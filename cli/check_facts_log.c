@@ -48,18 +48,18 @@ static void add_position(struct check *check, const struct log_verdict *verdict)
 	cli_add_string(check->facts, "log_position", text);
 }
 
-static void add_verdict(struct check *check, const char *directory, const char *enrolment)
+static void add_verdict(struct check *check, const char *directory)
 {
-	const char *path = check->options->trust ? check->options->trust : enrolment;
 	struct log_verdict verdict;
 	struct problem problem = {""};
 	struct json_object *value;
-	struct trust trust;
 	int r;
 
-	r = trust_read(path, &trust, &problem);
-	if (r >= 0)
-		r = log_verify(directory, NULL, &trust, &verdict, &problem);
+	if (!check->has_trust) {
+		check_no_fact(check, "log", "run as root, or give --trust", "%s", check->no_trust);
+		return;
+	}
+	r = log_verify(directory, NULL, &check->trust, &verdict, &problem);
 	if (r < 0) {
 		check_no_fact(check, "log", READABLE, "%s", problem_text(&problem, r));
 		return;
@@ -182,14 +182,13 @@ static void add_contents(struct check *check, const char *directory, struct chec
 	int r = read_records(directory, log, &problem);
 
 	if (r < 0) {
-		static const char *const names[] = {"events", "receipts", "wipe", "residue"};
+		static const char *const names[] = {"events", "wipe", "residue"};
 
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 			check_no_fact(check, names[i], READABLE, "%s", problem_text(&problem, r));
 		return;
 	}
 	check_fact(check, "events", how, check_log_events(log));
-	check_fact(check, "receipts", how, check_log_receipts(log));
 	check_fact(check, "wipe", how, check_log_wipe(log));
 	check_fact(check, "residue", how, check_log_residue(log, clock_wall_s()));
 	json_object_object_add(check->facts, "days", check_days_to_json(&log->days));
@@ -197,9 +196,8 @@ static void add_contents(struct check *check, const char *directory, struct chec
 
 void check_facts_log(struct check *check)
 {
-	static const char *const names[] = {
-		"log", "log-files", "events", "receipts", "wipe", "residue"};
-	char directory[PATH_MAX + 16], enrolment[PATH_MAX + 32];
+	static const char *const names[] = {"log", "log-files", "events", "wipe", "residue"};
+	char directory[PATH_MAX + 16];
 	struct check_log *log = calloc(1, sizeof(*log));
 
 	if (!log || !check->has_config) {
@@ -210,8 +208,6 @@ void check_facts_log(struct check *check)
 		return;
 	}
 	snprintf(directory, sizeof(directory), "%s/audit", check->config.state_directory);
-	snprintf(enrolment, sizeof(enrolment), "%s/keys/enrolment.pub",
-		check->config.state_directory);
 	if (access(directory, F_OK) < 0 && errno == ENOENT) {
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 			check_no_fact(check, names[i], "start spoolguardd",
@@ -219,7 +215,7 @@ void check_facts_log(struct check *check)
 	} else {
 		add_contents(check, directory, log);
 		add_files(check, directory, log);
-		add_verdict(check, directory, enrolment);
+		add_verdict(check, directory);
 	}
 	free(log);
 }

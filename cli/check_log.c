@@ -16,16 +16,6 @@ static uint64_t number_of(const struct audit_event *event, const char *key)
 	return json_object_get_uint64(value);
 }
 
-static bool has_text(const struct audit_event *event, const char *key)
-{
-	struct json_object *value = NULL;
-
-	if (event->data)
-		(void)json_object_object_get_ex(event->data, key, &value);
-	return json_object_is_type(value, json_type_string) &&
-	       json_object_get_string_len(value) > 0;
-}
-
 static bool is_success(const struct audit_event *event)
 {
 	return strcmp(event->outcome, "success") == 0;
@@ -41,18 +31,6 @@ static void count_kind(struct check_log *log, const struct audit_event *event)
 							   audit_event_kinds[i].from_host);
 		return;
 	}
-}
-
-/* What had no block to overwrite was not asked for any. */
-static void add_receipt(struct check_log *log, const struct audit_event *event)
-{
-	struct check_log_receipt *receipt =
-		&log->receipts[log->receipt_count++ % CHECK_LOG_RECEIPTS_MAX];
-	uint64_t written = number_of(event, "written");
-
-	receipt->is_short = !is_success(event) || number_of(event, "durable") < written ||
-			    (written > 0 && number_of(event, "verified") == 0);
-	receipt->is_signed = has_text(event, "receipt_sha256");
 }
 
 static void set_last(struct check_log_last *last, const struct audit_record *record)
@@ -90,8 +68,6 @@ void check_log_add(struct check_log *log, const struct audit_record *record)
 		log->is_open = true;
 	else if (strcmp(event->event, "audit-stopped") == 0)
 		log->is_open = false;
-	else if (strcmp(event->event, "job-retired") == 0)
-		add_receipt(log, event);
 	else if (strcmp(event->event, "wipe") == 0)
 		set_last(&log->wipe, record);
 	else if (strcmp(event->event, "residue-check") == 0)
@@ -111,23 +87,6 @@ struct json_object *check_log_events(const struct check_log *log)
 	fields_add_u64(value, "records", log->records);
 	json_object_object_add(value, "kinds", kinds);
 	fields_add_u64(value, "from_host", log->from_host);
-	return value;
-}
-
-struct json_object *check_log_receipts(const struct check_log *log)
-{
-	struct json_object *value = json_object_new_object();
-	uint64_t count = log->receipt_count < CHECK_LOG_RECEIPTS_MAX ? log->receipt_count
-								     : CHECK_LOG_RECEIPTS_MAX;
-	uint64_t fell_short = 0, not_signed = 0;
-
-	for (uint64_t i = 0; i < count; i++) {
-		fell_short += log->receipts[i].is_short;
-		not_signed += !log->receipts[i].is_signed;
-	}
-	fields_add_u64(value, "looked_at", count);
-	fields_add_u64(value, "short", fell_short);
-	fields_add_u64(value, "unsigned", not_signed);
 	return value;
 }
 

@@ -11,8 +11,7 @@
 #include "audit/record.h"
 #include "cli/check_days.h"
 
-#define CHECK_LOG_KINDS_MAX    96u
-#define CHECK_LOG_RECEIPTS_MAX 100u /* the newest are looked at */
+#define CHECK_LOG_KINDS_MAX 96u
 
 /* The last of its kind that ended. */
 struct check_log_last {
@@ -21,17 +20,11 @@ struct check_log_last {
 	int64_t wall_ms;
 };
 
-struct check_log_receipt {
-	bool is_short, is_signed;
-};
-
 struct check_log {
 	uint64_t records, from_host;
 	uint64_t kinds[CHECK_LOG_KINDS_MAX]; /* by their place in audit_event_kinds */
 	bool is_open;			     /* started, and not stopped since */
 	struct check_log_last wipe, residue;
-	struct check_log_receipt receipts[CHECK_LOG_RECEIPTS_MAX]; /* a ring */
-	uint64_t receipt_count;
 	struct check_days days;
 };
 
@@ -39,7 +32,6 @@ void check_log_add(struct check_log *log, const struct audit_record *record);
 
 /* As judge.h draws them; each gives. */
 struct json_object *check_log_events(const struct check_log *log);
-struct json_object *check_log_receipts(const struct check_log *log);
 struct json_object *check_log_wipe(const struct check_log *log);
 struct json_object *check_log_residue(const struct check_log *log, int64_t now_s);
 

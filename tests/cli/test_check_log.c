@@ -2,7 +2,7 @@
 /*
  * test_check_log.c - what records of the audit log add up to
  *
- * Goal: events, receipts, the last wipe and residue check, and days are counted as they are.
+ * Goal: events, the last wipe and residue check, and days are counted as they are.
  * Method: records made here; days at their edges, out of order, and more of them than are kept.
  */
 #include "cli/check_log.h"
@@ -45,38 +45,7 @@ static uint64_t number_of(struct json_object *object, const char *key)
 	return number;
 }
 
-/* --- receipts, events --- */
-
-START_TEST(short_and_unsigned_receipts_are_counted)
-{
-	struct check_log *log = new_log();
-
-	add(log, "job-retired", "success",
-		"{\"written\":5,\"durable\":5,\"verified\":5,\"receipt_sha256\":\"ab\"}", 0);
-	add(log, "job-retired", "success",
-		"{\"written\":0,\"durable\":0,\"verified\":0,\"receipt_sha256\":\"ab\"}", 0);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "looked_at"), 2);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "short"), 0);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "unsigned"), 0);
-	add(log, "job-retired", "failure", "{\"receipt_sha256\":\"ab\"}", 0);
-	add(log, "job-retired", "success",
-		"{\"written\":5,\"durable\":4,\"verified\":5,\"receipt_sha256\":\"ab\"}", 0);
-	add(log, "job-retired", "success",
-		"{\"written\":5,\"durable\":5,\"verified\":0,\"receipt_sha256\":\"ab\"}", 0);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "short"), 3);
-	add(log, "job-retired", "success", "{\"written\":5,\"durable\":5,\"verified\":5}", 0);
-	add(log, "job-retired", "success", NULL, 0);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "unsigned"), 2);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "looked_at"), 7);
-	for (unsigned int i = 0; i < CHECK_LOG_RECEIPTS_MAX; i++)
-		add(log, "job-retired", "success",
-			"{\"written\":1,\"durable\":1,\"verified\":1,\"receipt_sha256\":\"c\"}", 0);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "short"), 0);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "unsigned"), 0);
-	ck_assert_uint_eq(number_of(check_log_receipts(log), "looked_at"), CHECK_LOG_RECEIPTS_MAX);
-	free(log);
-}
-END_TEST
+/* --- events --- */
 
 START_TEST(kinds_are_counted_and_who_told_them)
 {
@@ -197,7 +166,6 @@ static Suite *suite(void)
 	Suite *suite = suite_create("check_log");
 	TCase *tc = tcase_create("check_log");
 
-	tcase_add_test(tc, short_and_unsigned_receipts_are_counted);
 	tcase_add_test(tc, kinds_are_counted_and_who_told_them);
 	tcase_add_test(tc, every_kind_of_the_table_has_a_place);
 	tcase_add_test(tc, the_last_that_ended_counts);

@@ -476,7 +476,10 @@ def read_position(directory, path):
             raise CannotTell(f"{path}: there is no such file")
         return None
     position = decode_object(text, {"log": str, "sequence": int, "sha256": str})
-    return position if position and text.endswith(b"}\n") else "unreadable"
+    whole, check, _ = text.partition(b',"check"')
+    if not position or not text.endswith(b"}\n") or check and position.get("check") != sha256(whole):
+        return "unreadable"
+    return position
 
 
 def tell(verdict):

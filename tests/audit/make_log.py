@@ -137,9 +137,10 @@ class Log:
     def finish(self, torn):
         self.flush()
         with open(os.path.join(self.top, "audit-position"), "w") as out:
-            out.write(dump({"schema": "spoolguard.log-position/1", "log": self.id,
-                            "segment": self.segment, "sequence": self.sequence,
-                            "sha256": self.previous}) + "\n")
+            text = dump({"schema": "spoolguard.log-position/1", "log": self.id, "segment": self.segment,
+                         "sequence": self.sequence, "sha256": self.previous})[:-1]
+            text += f',"check":"{sha256(text.encode())}"'
+            out.write(text.ljust(510) + "}\n")
         if torn:
             with open(self.path(f"segment-{self.segment:08}.jsonl"), "a") as out:
                 out.write('{"sequence":%d,"time":"2026-' % (self.sequence + 1))

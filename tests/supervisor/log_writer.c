@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log_writer.c - a real audit log for scripts: written by audit/log.c, signed by a device's keys
+ *
+ * usage: log_writer DIRECTORY RECORDS [SEGMENT-BYTES [SIZE-BYTES]]
+ *
+ * DIRECTORY is a state directory; keys and log are made, or gone on with.  RECORDS 0: until it is
+ * killed.  Each number that is written to stdout is that of a record that is durable.
+ */
+#include "audit/log.h"
+#include "keystore/device_keys.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int device_public(void *context, struct minisign_key *ret_key)
+{
+	*ret_key = *device_keys_public(context);
+	return 0;
+}
+
+static int device_sign(void *context, const void *message, size_t bytes,
+	const char *trusted_comment, char **ret_signature)
+{
+	return device_keys_sign(context, message, bytes, trusted_comment, ret_signature);
+}
+
+static int log_public(void *context, struct minisign_key *ret_key)
+{
+	return device_keys_log_public(context, ret_key);
+}
+
+static int log_sign(void *context, const void *message, size_t bytes, const char *trusted_comment,
+	char **ret_signature)
+{
+	return device_keys_log_sign(context, message, bytes, trusted_comment, ret_signature);
+}
+
+static int log_next(void *context, struct minisign_key *ret_key)
+{
+	return device_keys_log_next(context, ret_key);
+}
+
+static int log_advance(void *context)
+{
+	return device_keys_log_advance(context);
+}
+
+static int log_restart(void *context)
+{
+	return device_keys_log_restart(context);
+}
+
+static int fail(const char *what, const struct problem *problem, int error)
+{
+	fprintf(stderr, "log_writer: %s: %s\n", what, problem_text(problem, error));
+	return 1;
+}
+
+static int add(struct audit_log *log, uint64_t number)
+{
+	static const char *const events[] = {"job-retired", "selftest", "access-denied", "sweep"};
+	struct audit_position position;
+	struct audit_event event = {
+		.event = events[number % ARRAY_SIZE(events)], .outcome = "success"};
+	char job[32];
+	int r;
+
+	snprintf(job, sizeof(job), "cups %" PRIu64, number);
+	if (number % ARRAY_SIZE(events) == 0)
+		event.job = job;
+	r = audit_log_add(log, &event, &position);
+	if (r < 0)
+		return r;
+	if (number % 3 == 0) /* with the next one, in one group */
+		return 0;
+	r = audit_log_commit(log, position.sequence);
+	if (r < 0)
+		return r;
+	printf("%" PRIu64 "\n", position.sequence);
+	fflush(stdout);
+	return number % 64 == 0 ? audit_log_tick(log) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct log_signer signer = {NULL, device_public, device_sign, log_public, log_sign,
+		log_next, log_advance, log_restart};
+	struct audit_log_options options = {.when_full = LOG_ROTATE, .readers = (gid_t)-1};
+	struct problem problem = {""};
+	struct device_keys *keys;
+	struct audit_log *log;
+	uint64_t records;
+	int r;
+
+	if (argc < 3)
+		return 2;
+	records = strtoull(argv[2], NULL, 10);
+	options.segment_bytes = argc > 3 ? strtoull(argv[3], NULL, 10) : AUDIT_SEGMENT_BYTES_MIN;
+	options.size_bytes = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
+	r = device_keys_open(argv[1], true, &keys, NULL, &problem);
+	if (r < 0)
+		return fail("keys", &problem, r);
+	signer.context = keys;
+	r = audit_log_open(argv[1], &signer, &options, &log, &problem);
+	for (uint64_t i = 0; r >= 0 && (records == 0 || i < records); i++)
+		r = add(log, i);
+	if (r < 0)
+		return fail("log", &problem, r);
+	audit_log_close(log);
+	device_keys_free(keys);
+	return 0;
+}

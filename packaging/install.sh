@@ -78,6 +78,9 @@ TABLE
 	for file in *.md docs/*.md; do
 		echo "644 $file $docdir/${file##*/}"
 	done
+	for file in docs/cc/*.md; do
+		echo "644 $file $docdir/cc/${file##*/}"
+	done
 	for file in docs/man/*.in; do
 		local page=${file##*/}
 		page=${page%.in}

@@ -226,6 +226,12 @@ static enum drive_class find_class(const struct drive_places *places, int direct
 
 /* --- identity --- */
 
+/* No name that the world has: the kernel made it of the maker's name and the serial. */
+static bool is_made_up(const char *wwid)
+{
+	return starts_with(wwid, "t10.") || starts_with(wwid, "nvme.");
+}
+
 /* The first of these that has something: of sysfs below the device, then of udev. */
 static void find_text(const struct drive_places *places, int directory, dev_t device,
 	const char *const *attributes, const char *const *properties, char *text, size_t bytes)
@@ -244,8 +250,7 @@ static void find_identity(const struct drive_places *places, int directory, dev_
 		"device/model", "device/name", "device/device/name", NULL};
 	static const char *const serial[] = {
 		"device/serial", "serial", "device/device/serial", NULL};
-	static const char *const wwn[] = {
-		"wwid", "device/wwid", "device/cid", "device/device/cid", NULL};
+	static const char *const wwn[] = {"wwid", "device/wwid", NULL};
 	static const char *const firmware[] = {
 		"device/firmware_rev", "device/fwrev", "device/device/fwrev", NULL};
 	static const char *const revision[] = {"device/rev", NULL};
@@ -262,7 +267,10 @@ static void find_identity(const struct drive_places *places, int directory, dev_
 	find_text(places, directory, device, model, udev_model, layer->model, sizeof(layer->model));
 	find_text(places, directory, device, serial, udev_serial, layer->serial,
 		sizeof(layer->serial));
-	find_text(places, directory, device, wwn, udev_wwn, layer->wwn, sizeof(layer->wwn));
+	find_text(places, directory, device, wwn, none, layer->wwn, sizeof(layer->wwn));
+	if (is_made_up(layer->wwn))
+		layer->wwn[0] = '\0';
+	find_text(places, directory, device, none, udev_wwn, layer->wwn, sizeof(layer->wwn));
 	find_text(places, directory, device, firmware, udev_firmware, layer->firmware,
 		sizeof(layer->firmware));
 	/* Cut to four characters for an ATA drive: after all that have it whole. */

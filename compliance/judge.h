@@ -8,7 +8,7 @@
  *          or NAME: {"why":"...","mend":"..."}}}       (could not be seen, and what would help)
  *
  *   service     {"state","reasons":[{"key","weight","text"}],"failed_jobs","held_jobs",
- *                "oldest_job_seconds","selftest_ok","selftest_id","selftest_time"}
+ *                "selftest_ok","selftest_id","selftest_time"}
  *   settings    {"on_failure","selftest_schedule","wipe_schedule","wipe_full","sources":[...],
  *                "roles":{"administrator":[...],"pipeline":[...],...},"log_when_full"}
  *   headers     [{"name","cipher","key_bits","slots":[{"kdf","iterations","memory_kib"}],
@@ -115,8 +115,10 @@ extern const struct part part_encrypted, part_stray, part_state_place;
 extern const struct part part_key_chain, part_key_beside, part_backups, part_device_keys,
 	part_secrets, part_algorithms, part_random;
 /* judge_wipe.c */
-extern const struct part part_jobs, part_debt, part_refused, part_read_back, part_clear,
-	part_unavailable, part_wipe, part_receipts, part_residue, part_drives;
+extern const struct part part_jobs, part_ways_in, part_debt, part_refused, part_read_back,
+	part_wipe, part_receipts, part_residue;
+/* judge_media.c */
+extern const struct part part_clear, part_unavailable, part_drives;
 /* judge_audit.c */
 extern const struct part part_log, part_log_open, part_log_readers, part_log_bound, part_events,
 	part_host_events, part_export, part_clock, part_roles;

@@ -11,13 +11,14 @@
 static void judge_log(struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
 {
 	struct json_object *findings;
-	uint64_t records, signed_up_to;
+	uint64_t records, signed_up_to, clock_steps;
 	const char *trust;
 	bool good;
 
 	if (!judge_bool(values[0], "good", out, &good) ||
 		!judge_u64(values[0], "records", out, &records) ||
 		!judge_u64(values[0], "signed_up_to", out, &signed_up_to) ||
+		!judge_u64(values[0], "clock_steps", out, &clock_steps) ||
 		!judge_array(values[0], "findings", out, &findings) ||
 		!judge_text(values[0], "trust", out, &trust))
 		return;
@@ -28,8 +29,10 @@ static void judge_log(struct json_object *const values[static JUDGE_FACTS_MAX], 
 	else if (!good)
 		judged_not_met(out, "spoolguard audit verify", "the audit log does not verify");
 	else
-		judged_met(out, "%" PRIu64 " records verify, signed up to %" PRIu64 "; trust: %s",
-			records, signed_up_to, trust);
+		judged_met(out,
+			"%" PRIu64 " records verify, signed up to %" PRIu64
+			"; the clock was set %" PRIu64 " times in them; trust: %s",
+			records, signed_up_to, clock_steps, trust);
 }
 
 const struct part part_log = {"log", {"log"}, judge_log};

@@ -24,7 +24,7 @@ static const struct {
 } well[] = {
 	{"service", "{\"state\":\"READY\",\"reasons\":[{\"key\":\"k\",\"weight\":\"attention\","
 		    "\"text\":\"t\"}],\"failed_jobs\":0,\"held_jobs\":1,"
-		    "\"oldest_job_seconds\":1,\"selftest_ok\":true,\"selftest_id\":\"1\","
+		    "\"selftest_ok\":true,\"selftest_id\":\"1\","
 		    "\"selftest_time\":\"t\"}"},
 	{"settings", "{\"on_failure\":\"hold\",\"selftest_schedule\":\"daily 03:30\","
 		     "\"wipe_schedule\":\"off\",\"wipe_full\":false,\"sources\":[\"cups\"],"
@@ -83,6 +83,7 @@ static const struct spoiled {
 	{"settings/value/selftest_schedule", "\"off\"", CONTROL_NOT_MET, {"retest"}},
 	{"settings/value/roles/administrator/0", "\"lp\"", CONTROL_NOT_MET, {"roles"}},
 	{"settings/value/roles/auditor/0", "\"wheel\"", CONTROL_NOT_MET, {"roles"}},
+	{"settings/value/sources", "[\"calls\"]", CONTROL_NOT_MET, {"ways-in"}},
 	{"headers/value", "[]", CONTROL_CANNOT_TELL, {"encrypted", "key-chain", "header-backups"}},
 	{"headers/value/0/cipher", "\"aes-cbc-essiv\"", CONTROL_NOT_MET, {"encrypted"}},
 	{"headers/value/0/key_bits", "256", CONTROL_NOT_MET, {"encrypted", "key-chain"}},

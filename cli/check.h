@@ -59,6 +59,7 @@ void check_facts_selftest(struct check *check); /* selftest, conditions, clock *
 void check_facts_state(struct check *check);	/* state-place, device-keys */
 void check_facts_log(struct check *check);	/* log, log-files, events, wipe, residue */
 void check_facts_receipts(struct check *check);
+void check_facts_export(struct check *check);
 
 /* A report for people.  all: the evidence of every control, and what a person must show. */
 void check_text_print(FILE *out, const struct compliance_report *report, bool all);

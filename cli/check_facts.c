@@ -129,6 +129,7 @@ int check_facts_gather(const struct check_options *options, struct json_object *
 	check_facts_state(&check);
 	check_facts_log(&check);
 	check_facts_receipts(&check);
+	check_facts_export(&check);
 	json_object_put(check.status);
 	service_client_free(check.service);
 	*ret_facts = check.facts;

@@ -167,7 +167,8 @@ static void judge_export(
 		!judge_text(values[0], "text", out, &text))
 		return;
 	if (!configured)
-		judged_not_met(out, "set up the shipped rsyslog configuration (docs/EVENTS.md)",
+		judged_not_met(out,
+			"set up the shipped configuration of rsyslog (docs/EXPORTING.md)",
 			"the log is not sent to another machine: %s", text);
 	else if (!tls || !verifies)
 		judged_not_met(out, "use TLS, and check the receiver's certificate by its name",

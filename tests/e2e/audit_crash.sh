@@ -27,7 +27,7 @@ RANDOM=4711
 for round in $(seq "$rounds"); do
 	"$writer" "$state" 0 16384 131072 >"$work/said" 2>"$work/err" &
 	pid=$!
-	pids+=($pid)
+	pids+=("$pid")
 	# Once it writes, somewhere in the next tenth of a second: about as long as a segment takes.
 	for _ in $(seq 600); do [ -s "$work/said" ] || ! kill -0 $pid 2>/dev/null || { sleep 0.1; continue; }; break; done
 	kill -0 $pid 2>/dev/null || fail "round $round: the writer ended: $(cat "$work/err")"

@@ -125,7 +125,9 @@ int log_append(struct audit_log *log, const struct audit_event *event)
 	r = audit_record_encode(event, &stamp, &line);
 	if (r < 0)
 		return r;
-	if (log->segment.fd < 0 || log->segment.end + strlen(line) > log->options.segment_bytes)
+	/* Behind a head that was made, nothing is added to its segment. */
+	if (log->segment.fd < 0 || *log->closing.head ||
+		log->segment.end + strlen(line) > log->options.segment_bytes)
 		r = -EMSGSIZE;
 	else
 		r = append_line(log, event, &stamp, line);

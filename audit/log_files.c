@@ -92,7 +92,8 @@ int log_files_write(int fd, const void *data, size_t bytes, uint64_t at)
 
 	if (r >= 0)
 		return io_pwrite(fd, data, bytes, at);
-	(void)!pwrite(fd, data, bytes / 2, (off_t)at);
+	if (r != -ECANCELED)
+		(void)!pwrite(fd, data, bytes / 2, (off_t)at);
 	return r;
 }
 

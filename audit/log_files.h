@@ -39,7 +39,8 @@ must_check int log_files_read(
 
 /*
  * For tests: called before each step that changes something.  What it returns (0 or -errno)
- * becomes of the step, which is then not done; of a write, half is done.  NULL: none.
+ * becomes of the step, which is then not done; of a write half is done, unless it is -ECANCELED.
+ * NULL: none.
  */
 enum log_step {
 	LOG_STEP_CREATE,

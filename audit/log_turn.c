@@ -318,7 +318,7 @@ int log_turn(struct audit_log *log, bool is_full)
 {
 	int r = turn(log, is_full);
 
-	log->turn_is_owed = r < 0 && (is_full || log->segment.fd < 0);
+	log->turn_is_owed = r < 0 && (is_full || log->segment.fd < 0 || *log->closing.head != '\0');
 	log->trouble = r == -EDQUOT && !log->is_stopped ? 0 : r;
 	return r;
 }

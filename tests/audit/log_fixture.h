@@ -20,11 +20,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SMALL AUDIT_SEGMENT_BYTES_MIN
 
 static char directory[256];
 static struct test_signer signer;
@@ -37,6 +40,30 @@ static may_be_unused bool is_small_scale(void)
 	const char *scale = getenv("SPOOLGUARD_TEST_SCALE");
 
 	return scale && strcmp(scale, "small") == 0;
+}
+
+/* No step and no byte is to be left out. */
+static may_be_unused bool has_time(void)
+{
+	return getenv("SPOOLGUARD_LOG_CRASH_ALL") != NULL;
+}
+
+/* How far apart the steps or bytes are that are tried, where everything is slower. */
+static may_be_unused uint64_t stride(void)
+{
+	return is_small_scale() ? 7 : 1;
+}
+
+static may_be_unused void run(const char *format, ...) format_printf(1, 2);
+static may_be_unused void run(const char *format, ...)
+{
+	char command[1000];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(command, sizeof(command), format, arguments);
+	va_end(arguments);
+	ck_assert_int_eq(system(command), 0);
 }
 
 static may_be_unused const char *path_of(const char *name)
@@ -217,6 +244,74 @@ static may_be_unused uint64_t count_of(const char *event, const char *detail)
 
 	(void)walk(look_for, &wanted);
 	return wanted.found;
+}
+
+/* --- heads --- */
+
+static may_be_unused void read_text(const char *name, char *text, size_t room, size_t *ret_bytes)
+{
+	int fd = open(path_of(name), O_RDONLY);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(io_read_to_end(fd, text, room, ret_bytes), 0);
+	close(fd);
+	text[*ret_bytes] = '\0';
+}
+
+static may_be_unused void digest_of(
+	const void *data, size_t bytes, char hex[static AUDIT_HEX_BYTES])
+{
+	uint8_t digest[SHA256_BYTES];
+
+	ck_assert_int_eq(hash_sha256(data, bytes, digest), 0);
+	(void)hex_encode(digest, sizeof(digest), hex);
+}
+
+/* Signatures, digests and counts of every head, from the enrolled root on; the open segment's key
+ * is the one that the signer has. */
+static may_be_unused void judge_heads(uint64_t count)
+{
+	static char text[SMALL + 1];
+	struct minisign_key key = signer.root;
+	char previous[AUDIT_HEX_BYTES], hex[AUDIT_HEX_BYTES], name[64], signature[1024];
+	uint64_t next = 1;
+	size_t bytes;
+
+	read_text("audit/log.json", text, SMALL, &bytes);
+	digest_of(text, bytes, previous);
+	for (uint64_t n = 1; n <= count; n++) {
+		struct log_head head;
+		size_t signature_bytes;
+		const char *last;
+
+		snprintf(name, sizeof(name), "audit/head-%08" PRIu64 ".json", n);
+		read_text(name, text, SMALL, &bytes);
+		strcat(name, ".minisig");
+		read_text(name, signature, sizeof(signature) - 1, &signature_bytes);
+		ck_assert_int_eq(
+			minisign_verify(&key, text, bytes, signature, signature_bytes, NULL, 0), 0);
+		ck_assert_int_eq(log_head_decode(text, bytes, &head), 0);
+		ck_assert_uint_eq(head.segment, n);
+		ck_assert_uint_eq(head.first, next);
+		ck_assert_uint_eq(head.records, head.last - head.first + 1);
+		ck_assert_str_eq(head.previous_head, previous);
+		digest_of(text, bytes, previous);
+		key = head.next_key;
+		next = head.last + 1;
+		if (size_of_segment(n) == 0)
+			continue; /* dropped */
+		snprintf(name, sizeof(name), "audit/segment-%08" PRIu64 ".jsonl", n);
+		read_text(name, text, SMALL, &bytes);
+		ck_assert_uint_eq(head.bytes, bytes);
+		digest_of(text, bytes, hex);
+		ck_assert_str_eq(head.sha256, hex);
+		text[bytes - 1] = '\0'; /* its newline is given back below */
+		last = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
+		text[bytes - 1] = '\n';
+		digest_of(last, strlen(last), hex);
+		ck_assert_str_eq(head.last_record, hex);
+	}
+	ck_assert(minisign_key_is_equal(&key, &signer.log_key));
 }
 
 #endif

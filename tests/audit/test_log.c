@@ -5,10 +5,7 @@
  * Goal: B1, B4 and B6 of log.h, what the log says of itself, and who may read it.
  * Method: a real log below the scratch directory, read back record by record.
  */
-#include "base/hex.h"
 #include "tests/audit/log_fixture.h"
-
-#define SMALL AUDIT_SEGMENT_BYTES_MIN
 
 static void small_segments(void)
 {
@@ -143,71 +140,6 @@ static void fill_segments(uint64_t count)
 
 	while (tip().segment < until)
 		add_and_commit("cups 1 0123456789012345678901234567890123456789");
-}
-
-static void read_text(const char *name, char *text, size_t room, size_t *ret_bytes)
-{
-	int fd = open(path_of(name), O_RDONLY);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(io_read_to_end(fd, text, room, ret_bytes), 0);
-	close(fd);
-	text[*ret_bytes] = '\0';
-}
-
-static void digest_of(const void *data, size_t bytes, char hex[static AUDIT_HEX_BYTES])
-{
-	uint8_t digest[SHA256_BYTES];
-
-	ck_assert_int_eq(hash_sha256(data, bytes, digest), 0);
-	(void)hex_encode(digest, sizeof(digest), hex);
-}
-
-/* Signatures, digests and counts of every head, from the enrolled root on; the open segment's key
- * is the one that the signer has. */
-static void judge_heads(uint64_t count)
-{
-	static char text[SMALL + 1];
-	struct minisign_key key = signer.root;
-	char previous[AUDIT_HEX_BYTES], hex[AUDIT_HEX_BYTES], name[64], signature[1024];
-	uint64_t next = 1;
-	size_t bytes;
-
-	read_text("audit/log.json", text, SMALL, &bytes);
-	digest_of(text, bytes, previous);
-	for (uint64_t n = 1; n <= count; n++) {
-		struct log_head head;
-		size_t signature_bytes;
-		const char *last;
-
-		snprintf(name, sizeof(name), "audit/head-%08" PRIu64 ".json", n);
-		read_text(name, text, SMALL, &bytes);
-		strcat(name, ".minisig");
-		read_text(name, signature, sizeof(signature) - 1, &signature_bytes);
-		ck_assert_int_eq(
-			minisign_verify(&key, text, bytes, signature, signature_bytes, NULL, 0), 0);
-		ck_assert_int_eq(log_head_decode(text, bytes, &head), 0);
-		ck_assert_uint_eq(head.segment, n);
-		ck_assert_uint_eq(head.first, next);
-		ck_assert_uint_eq(head.records, head.last - head.first + 1);
-		ck_assert_str_eq(head.previous_head, previous);
-		digest_of(text, bytes, previous);
-		key = head.next_key;
-		next = head.last + 1;
-		if (size_of_segment(n) == 0)
-			continue; /* dropped */
-		snprintf(name, sizeof(name), "audit/segment-%08" PRIu64 ".jsonl", n);
-		read_text(name, text, SMALL, &bytes);
-		ck_assert_uint_eq(head.bytes, bytes);
-		digest_of(text, bytes, hex);
-		ck_assert_str_eq(head.sha256, hex);
-		text[bytes - 1] = '\0'; /* its newline is given back below */
-		last = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
-		text[bytes - 1] = '\n';
-		digest_of(last, strlen(last), hex);
-		ck_assert_str_eq(head.last_record, hex);
-	}
-	ck_assert(minisign_key_is_equal(&key, &signer.log_key));
 }
 
 START_TEST(full_segments_are_closed_by_signed_heads_that_chain_on)

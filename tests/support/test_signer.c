@@ -97,7 +97,7 @@ static int log_restart(void *context)
 	return r;
 }
 
-void test_signer_init(struct test_signer *signer)
+static void init_calls(struct test_signer *signer)
 {
 	*signer = (struct test_signer){
 		.signer =
@@ -112,9 +112,34 @@ void test_signer_init(struct test_signer *signer)
 				.log_restart = log_restart,
 			},
 	};
+}
+
+void test_signer_init(struct test_signer *signer)
+{
+	init_calls(signer);
 	require(minisign_key_new(&signer->device_seed, &signer->device));
 	require(minisign_key_new(&signer->log_seed, &signer->log_key));
 	signer->root = signer->log_key;
+}
+
+static void copy_seed(const struct secret *from, struct secret **ret_seed)
+{
+	if (from)
+		require(secret_new_copy(secret_peek(from), secret_size(from), ret_seed));
+}
+
+void test_signer_copy(struct test_signer *signer, const struct test_signer *from)
+{
+	init_calls(signer);
+	copy_seed(from->device_seed, &signer->device_seed);
+	copy_seed(from->log_seed, &signer->log_seed);
+	copy_seed(from->next_seed, &signer->next_seed);
+	signer->device = from->device;
+	signer->log_key = from->log_key;
+	signer->next_key = from->next_key;
+	signer->root = from->root;
+	signer->advances = from->advances;
+	signer->restarts = from->restarts;
 }
 
 void test_signer_done(struct test_signer *signer)

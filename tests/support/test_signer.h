@@ -21,6 +21,8 @@ struct test_signer {
 };
 
 void test_signer_init(struct test_signer *signer);
+/* The same keys, for another run from the same state. */
+void test_signer_copy(struct test_signer *signer, const struct test_signer *from);
 void test_signer_done(struct test_signer *signer);
 /* What an auditor was given: the device's key, and that of the log's first segment. */
 void test_signer_trust(const struct test_signer *signer, struct trust *ret_trust);

@@ -4,6 +4,7 @@
  * the others
  */
 #include "cli/check.h"
+#include "cli/check_residue.h"
 #include "cli/cli.h"
 #include <errno.h>
 #include <getopt.h>
@@ -217,7 +218,7 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } checks[] = {
-	{NULL, NULL}, /* the last */
+	{"residue", check_residue}, {NULL, NULL}, /* the last */
 };
 
 static int run(int argc, char **argv)
@@ -249,7 +250,8 @@ const struct cli_verb cli_verb_check = {
 	.usage =
 		"usage: spoolguard check [--profile NAME] [--json|--oscal|--html] [--output FILE] "
 		"[--all]\n"
-		"                        [--trust FILE] [--config FILE] [--cups-config FILE]\n\n"
+		"                        [--trust FILE] [--config FILE] [--cups-config "
+		"FILE]\n" CHECK_RESIDUE_SYNOPSIS "\n"
 		"Looks at this machine as it is now, changes nothing, and says of each technical\n"
 		"control whether it is met, not met, or cannot be told, with what was seen and "
 		"the\n"
@@ -272,6 +274,6 @@ const struct cli_verb cli_verb_check = {
 		"  --oscal             OSCAL assessment results (JSON, model 1.2.0)\n"
 		"  --html              one page, for a telephone, a desk or paper\n\n"
 		"Exit code: 0 all met, 1 some not met, 3 none is not met, but some cannot be "
-		"told.\n",
+		"told.\n\n" CHECK_RESIDUE_USAGE,
 	.run = run,
 };

@@ -123,6 +123,28 @@ must_check int cups_server_print(struct cups_server *server, const char *queue, 
 	const char *format, const void *data, size_t bytes, int *ret_id,
 	struct problem *reterr_problem);
 
+/*
+ * The same with more said.  user: whose job it is, as far as cupsd believes it unasked (a caller
+ * that has to authenticate himself is who he is).  held: it waits until somebody releases or
+ * cancels it, and nothing is printed.
+ */
+struct cups_submission {
+	const char *queue, *title, *user,
+		*format; /* user NULL: ours; format NULL: cupsd finds out */
+	bool held;
+};
+must_check int cups_server_submit(struct cups_server *server,
+	const struct cups_submission *submission, const void *data, size_t bytes, int *ret_id,
+	struct problem *reterr_problem);
+
+/* A job that waits on hold goes on. */
+must_check int cups_server_release_job(
+	struct cups_server *server, int id, struct problem *reterr_problem);
+
+/* cupsd's default queue, or else the first of its list.  -ESRCH: it has none. */
+must_check int cups_server_any_queue(struct cups_server *server,
+	char ret_queue[static CUPS_QUEUE_BYTES], struct problem *reterr_problem);
+
 /* --- intake --- */
 
 /*

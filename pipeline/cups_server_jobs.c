@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cups_server_jobs.c - Get-Jobs, Cancel-Job, Print-Job, and whether a queue is there
+ * cups_server_jobs.c - Get-Jobs, Cancel-Job, Print-Job, and which queues are there
  *
  * Only attributes that cupsd knows without reading a job's control file are asked for of finished
  * jobs: whoever asks for more makes it read that file, and the title gets into job.cache.  (It gets
@@ -315,20 +315,35 @@ int cups_server_find_queue(
 	return r == -ESRCH ? problem_set(reterr_problem, r, "CUPS has no queue \"%s\"", queue) : r;
 }
 
-int cups_server_print(struct cups_server *server, const char *queue, const char *title,
-	const char *format, const void *data, size_t bytes, int *ret_id,
-	struct problem *reterr_problem)
+static ipp_t *submit_request(const struct cups_submission *submission)
+{
+	ipp_t *request = cups_server_queue_request(IPP_OP_PRINT_JOB, submission->queue);
+	ipp_attribute_t *user;
+
+	if (!request)
+		return NULL;
+	user = ippFindAttribute(request, "requesting-user-name", IPP_TAG_NAME);
+	if (submission->user && user && !ippSetString(request, &user, 0, submission->user)) {
+		ippDelete(request);
+		return NULL;
+	}
+	ippAddString(request, IPP_TAG_OPERATION, IPP_TAG_NAME, "job-name", NULL, submission->title);
+	ippAddString(request, IPP_TAG_OPERATION, IPP_TAG_MIMETYPE, "document-format", NULL,
+		submission->format ? submission->format : "application/octet-stream");
+	if (submission->held)
+		ippAddString(request, IPP_TAG_JOB, IPP_TAG_KEYWORD, "job-hold-until", NULL,
+			"indefinite");
+	return request;
+}
+
+int cups_server_submit(struct cups_server *server, const struct cups_submission *submission,
+	const void *data, size_t bytes, int *ret_id, struct problem *reterr_problem)
 {
 	_cleanup_ipp_ ipp_t *answer = NULL;
-	ipp_t *request = cups_server_queue_request(IPP_OP_PRINT_JOB, queue);
 	int r, id;
 
-	if (request) {
-		ippAddString(request, IPP_TAG_OPERATION, IPP_TAG_NAME, "job-name", NULL, title);
-		ippAddString(request, IPP_TAG_OPERATION, IPP_TAG_MIMETYPE, "document-format", NULL,
-			format ? format : "application/octet-stream");
-	}
-	r = cups_server_ask(server, request, CUPS_ONCE, data, bytes, &answer, reterr_problem);
+	r = cups_server_ask(server, submit_request(submission), CUPS_ONCE, data, bytes, &answer,
+		reterr_problem);
 	if (r < 0)
 		return r;
 	id = cups_server_integer(ippFindAttribute(answer, "job-id", IPP_TAG_INTEGER), 0);
@@ -336,4 +351,53 @@ int cups_server_print(struct cups_server *server, const char *queue, const char 
 		return cups_server_nonsense(server, reterr_problem);
 	*ret_id = id;
 	return 0;
+}
+
+int cups_server_print(struct cups_server *server, const char *queue, const char *title,
+	const char *format, const void *data, size_t bytes, int *ret_id,
+	struct problem *reterr_problem)
+{
+	const struct cups_submission submission = {
+		.queue = queue, .title = title, .format = format};
+
+	return cups_server_submit(server, &submission, data, bytes, ret_id, reterr_problem);
+}
+
+int cups_server_release_job(struct cups_server *server, int id, struct problem *reterr_problem)
+{
+	return cups_server_ask(server, cups_server_job_request(IPP_OP_RELEASE_JOB, id), CUPS_REPEAT,
+		NULL, 0, NULL, reterr_problem);
+}
+
+/* One answer's "printer-name". */
+static int ask_queue(struct cups_server *server, ipp_op_t operation,
+	char ret_queue[static CUPS_QUEUE_BYTES], struct problem *reterr_problem)
+{
+	static const char *const wanted[] = {"printer-name"};
+	_cleanup_ipp_ ipp_t *answer = NULL;
+	ipp_t *request = ippNewRequest(operation);
+	ipp_attribute_t *name;
+	int r;
+
+	if (request)
+		ippAddInteger(request, IPP_TAG_OPERATION, IPP_TAG_INTEGER, "limit", 1);
+	cups_server_want(request, wanted, ARRAY_SIZE(wanted));
+	r = cups_server_ask(server, request, CUPS_REPEAT, NULL, 0, &answer, reterr_problem);
+	if (r < 0)
+		return r;
+	name = ippFindAttribute(answer, "printer-name", IPP_TAG_NAME);
+	if (!name)
+		return -ESRCH;
+	cups_server_text(name, 0, ret_queue, CUPS_QUEUE_BYTES);
+	return 0;
+}
+
+int cups_server_any_queue(struct cups_server *server, char ret_queue[static CUPS_QUEUE_BYTES],
+	struct problem *reterr_problem)
+{
+	int r = ask_queue(server, IPP_OP_CUPS_GET_DEFAULT, ret_queue, reterr_problem);
+
+	if (r == -ESRCH)
+		r = ask_queue(server, IPP_OP_CUPS_GET_PRINTERS, ret_queue, reterr_problem);
+	return r == -ESRCH ? problem_set(reterr_problem, r, "CUPS has no queue") : r;
 }

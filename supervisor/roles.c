@@ -37,6 +37,7 @@ static const struct {
 	{"SelfTest", TECHNICIAN | ADMINISTRATOR, 0},
 	{"Detach", TECHNICIAN | ADMINISTRATOR, 0},
 	{"Attach", ADMINISTRATOR, 0},
+	{"RecordResidueCheck", ADMINISTRATOR, 0},
 	{"Reload", ADMINISTRATOR, 0},
 	{"Events", ADMINISTRATOR | AUDITOR, 0},
 };

@@ -20,6 +20,7 @@
  *   SelfTest                             x             x
  *   Detach                               x             x
  *   Attach                                             x
+ *   RecordResidueCheck                                 x
  *   Reload                                             x
  *   Events                                             x           x
  *

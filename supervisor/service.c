@@ -28,6 +28,7 @@ static const struct service_method methods[] = {
 	{"Attach", SERVICE_LONG, service_attach},
 	{"Detach", SERVICE_LONG, service_detach},
 	{"Events", SERVICE_SHORT, service_events},
+	{"RecordResidueCheck", SERVICE_SHORT, service_record_residue_check},
 	{"Reload", SERVICE_SHORT, service_reload_call},
 };
 

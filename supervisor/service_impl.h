@@ -8,7 +8,12 @@
  *   service_status.c   GetStatus, Monitor
  *   service_volumes.c  Sweep, Attach, Detach
  *   service_wipe.c     WipeSpool
+<<<<<<< HEAD
  *   service_admin.c    SelfTest, Events, GetDeviceKey, Reload
+=======
+ *   service_residue.c  RecordResidueCheck
+ *   service_admin.c    SelfTest, Events, Reload
+>>>>>>> 0e3bc42 (wip2)
  *
  * A new method is a line in the table of service.c, a row in roles.h, and its text in
  * io.spoolguard.varlink.
@@ -177,6 +182,7 @@ struct json_object *service_board_get(struct service_status_board *board);
 
 void service_sweep(struct service_call *call);
 void service_wipe_spool(struct service_call *call);
+void service_record_residue_check(struct service_call *call);
 void service_attach(struct service_call *call);
 void service_detach(struct service_call *call);
 void service_selftest(struct service_call *call);

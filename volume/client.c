@@ -410,16 +410,21 @@ static int get_search_report(struct json_object *out, const struct client_search
 	struct engine_search_report *ret_report)
 {
 	struct engine_search_report *report = ret_report;
-	struct json_object *found;
+	struct json_object *found, *counts;
 
 	*report = (struct engine_search_report){.hits = 0};
 	if (!message_get_u64(out, "blocks", &report->area_blocks) ||
 		!message_get_u64(out, "unreadable_blocks", &report->unreadable_blocks) ||
 		!message_get_u64(out, "hits", &report->hits) ||
+		!json_object_object_get_ex(out, "hits_of", &counts) ||
+		!json_object_is_type(counts, json_type_array) ||
+		json_object_array_length(counts) != what->count ||
 		!json_object_object_get_ex(out, "found", &found) ||
 		!json_object_is_type(found, json_type_array) ||
 		json_object_array_length(found) > ENGINE_FOUND_MAX)
 		return -EPROTO;
+	for (size_t i = 0; i < what->count; i++)
+		report->hits_of[i] = json_object_get_uint64(json_object_array_get_idx(counts, i));
 	for (size_t i = 0; i < json_object_array_length(found); i++) {
 		if (!get_found(json_object_array_get_idx(found, i), what,
 			    &report->found[report->found_count++]))

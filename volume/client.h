@@ -58,8 +58,7 @@ must_check int client_selftest_map(
  * Strings, each under the same mask: strings[i] XOR mask is what is searched for.  They are never
  * in clear here; the volume process has them so for as long as the call lasts.
  */
-#define CLIENT_SEARCH_STRINGS_MAX 16u
-#define CLIENT_SEARCH_BYTES_MAX	  64u
+#define CLIENT_SEARCH_BYTES_MAX 64u
 struct client_search {
 	enum engine_area area;
 	struct extent at;
@@ -67,7 +66,7 @@ struct client_search {
 	struct {
 		uint8_t masked[CLIENT_SEARCH_BYTES_MAX];
 		size_t bytes;
-	} strings[CLIENT_SEARCH_STRINGS_MAX];
+	} strings[ENGINE_STRINGS_MAX];
 	size_t count;
 };
 /* engine_search().  -ENOSYS: the process is of an older version, which has no such method. */

@@ -41,7 +41,7 @@ static int get_strings(struct json_object *in, struct search *search)
 		hex_decode(text, strlen(text), mask, sizeof(mask)) < 0 ||
 		!json_object_object_get_ex(in, "strings", &strings) ||
 		!json_object_is_type(strings, json_type_array) ||
-		json_object_array_length(strings) > CLIENT_SEARCH_STRINGS_MAX)
+		json_object_array_length(strings) > ENGINE_STRINGS_MAX)
 		return -EBADMSG;
 	r = secret_new(CLIENT_SEARCH_BYTES_MAX, &plain);
 	for (size_t i = 0; r >= 0 && i < json_object_array_length(strings); i++)
@@ -65,7 +65,7 @@ int method_search(struct connection *connection, struct json_object *in, struct 
 {
 	_cleanup_(search_freep) struct search *search = NULL;
 	struct engine_search_report report;
-	struct json_object *found;
+	struct json_object *found, *counts;
 	struct extent at;
 	const char *area;
 	int r;
@@ -85,6 +85,10 @@ int method_search(struct connection *connection, struct json_object *in, struct 
 	control_add_u64(out, "blocks", report.area_blocks);
 	control_add_u64(out, "unreadable_blocks", report.unreadable_blocks);
 	control_add_u64(out, "hits", report.hits);
+	counts = json_object_new_array();
+	for (size_t i = 0; i < search_count(search); i++)
+		json_object_array_add(counts, json_object_new_uint64(report.hits_of[i]));
+	json_object_object_add(out, "hits_of", counts);
 	found = json_object_new_array();
 	for (size_t i = 0; i < report.found_count; i++)
 		json_object_array_add(found, found_to_json(&report.found[i]));

@@ -134,7 +134,8 @@ must_check int engine_selftest_map(struct engine *engine, struct residue_check *
 /* --- what the medium decrypts to, whatever the map says of it (engine_search.c) --- */
 
 #define ENGINE_SEARCH_BLOCKS_MAX 65536u /* in one call */
-#define ENGINE_FOUND_MAX	 64u	/* places that are told; all are counted */
+#define ENGINE_STRINGS_MAX	 16u
+#define ENGINE_FOUND_MAX	 64u /* places that are told; all are counted */
 
 /* Spare blocks have tweaks of their own, and are counted from the first. */
 enum engine_area { ENGINE_AREA_DATA, ENGINE_AREA_SPARE };
@@ -148,11 +149,13 @@ struct engine_search_report {
 	uint64_t area_blocks;
 	uint64_t unreadable_blocks; /* the medium refused them: what they hold is not known */
 	uint64_t hits;
+	uint64_t hits_of[ENGINE_STRINGS_MAX]; /* by string */
 	struct engine_found found[ENGINE_FOUND_MAX];
 	size_t found_count;
 };
 
-/* Matches that begin in these blocks of the area.  -ERANGE: not all of them are in it; -E2BIG. */
+/* Matches that begin in these blocks of the area.  -ERANGE: not all of them are in it; -E2BIG: too
+ * many blocks or strings. */
 must_check int engine_search(struct engine *engine, const struct search *search,
 	enum engine_area area, struct extent at, struct engine_search_report *ret_report);
 

@@ -82,6 +82,7 @@ static void found(void *context, const struct search_hit *hit)
 
 	if (hit->offset >= scan->end_bytes)
 		return;
+	report->hits_of[hit->index]++;
 	if (report->hits++ >= ENGINE_FOUND_MAX)
 		return;
 	place = &report->found[report->found_count++];
@@ -128,7 +129,7 @@ int engine_search(struct engine *engine, const struct search *search, enum engin
 				 : engine->layout.spare;
 	scan.tweak_offset = scan.is_data ? 0 : LAYOUT_SPARE_IV_OFFSET;
 	*ret_report = (struct engine_search_report){.area_blocks = scan.area.count};
-	if (at.count > ENGINE_SEARCH_BLOCKS_MAX)
+	if (at.count > ENGINE_SEARCH_BLOCKS_MAX || search_count(search) > ENGINE_STRINGS_MAX)
 		return -E2BIG;
 	if (!extent_is_within(at, scan.area.count))
 		return -ERANGE;

@@ -167,6 +167,7 @@ static void do_read(fuse_req_t request, fuse_ino_t inode, size_t bytes, off_t of
 		fuse_reply_err(request, errno_of(r));
 	else
 		fuse_reply_buf(request, (const char *)data_of(this_worker), bytes);
+	secret_wipe(data_of(this_worker), bytes);
 }
 
 static void reply_write(fuse_req_t request, int result, size_t bytes)
@@ -182,6 +183,8 @@ static void complete_parked(struct engine_write *write, int result)
 	struct parked_write *parked = (struct parked_write *)write;
 
 	reply_write(parked->request, result, parked->bytes);
+	if (result < 0) /* it may not have been encrypted in its place */
+		secret_wipe(parked->write.buf, parked->bytes);
 	free(parked->buffer);
 	free(parked);
 }
@@ -217,6 +220,7 @@ static int take_data(struct worker *worker, size_t bytes, uint8_t **ret_buffer, 
 	if (r < 0)
 		return r;
 	memcpy(copy, data_of(worker), bytes);
+	secret_wipe(data_of(worker), bytes);
 	*ret_buffer = copy;
 	*ret_data = copy;
 	*ret_next = worker->request;
@@ -242,6 +246,8 @@ static int park(struct worker *worker, fuse_req_t request, struct extent at, siz
 	};
 	r = engine_park(worker->port->engine, &parked->write);
 	if (r < 0) {
+		if (buffer != worker->request)
+			secret_wipe(buffer, bytes);
 		free(buffer == worker->request ? next : buffer);
 		free(parked);
 		return r;
@@ -277,6 +283,8 @@ static void do_write(fuse_req_t request, fuse_ino_t inode, const char *data, siz
 		if (r >= 0)
 			return;
 	}
+	if (r < 0)
+		secret_wipe(data_of(worker), bytes);
 	reply_write(request, r, bytes);
 }
 

@@ -6,6 +6,9 @@
  * I/O); PUNCH_HOLE is a discard; ZERO_RANGE is not supported, so that loop writes
  * zeros where its user asks for zeros (a write of zeros is a write).
  *
+ * What was read is wiped once it was handed over, and what was written is encrypted in its place:
+ * no job's text stays in this process.
+ *
  * Threads: FUSE_PORT_WORKERS threads of its own; a write that waits for the eraser
  * holds none of them (engine.h G1).
  */

@@ -33,6 +33,7 @@ static const struct {
 	{"SelfTest", "..xx."},
 	{"Detach", "..xx."},
 	{"Attach", "...x."},
+	{"RecordResidueCheck", "...x."},
 	{"Reload", "...x."},
 	{"Events", "...xx"},
 };

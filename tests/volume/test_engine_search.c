@@ -176,6 +176,7 @@ START_TEST(strings_go_masked_through_the_socket)
 		what.strings[0].masked[i] = (uint8_t)(CANARY[i] ^ 0x5a);
 	ck_assert_int_eq(client_search(client, &what, &report), 0);
 	ck_assert_uint_eq(report.hits, 1);
+	ck_assert_uint_eq(report.hits_of[0], 1);
 	ck_assert_uint_eq(report.found[0].hit.offset, 700 * BLOCK_BYTES + 17);
 	ck_assert_int_eq(report.found[0].hit.form, SEARCH_AS_GIVEN);
 	what.at.first = DATA_BLOCKS;

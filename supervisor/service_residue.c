@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service_residue.c - RecordResidueCheck: the result of "spoolguard check residue" becomes an event
+ *
+ * The check is made by root outside of our sandbox; what it found is root's word, and the event
+ * says whose.
+ */
+#include "supervisor/service_impl.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define SCHEMA	     "spoolguard.residue-check/1"
+#define ID_BYTES     16u
+#define PLACES_MAX   64u
+#define DETAIL_BYTES 200u
+
+struct residue_result {
+	const char *id, *verdict, *volume;
+	uint64_t places, found;
+};
+
+static bool is_verdict(const char *text)
+{
+	static const char *const known[] = {"clean", "found", "not retired", "cannot tell"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		if (strcmp(known[i], text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool read_result(struct json_object *object, struct residue_result *result)
+{
+	struct json_object *places, *volume;
+	const char *schema;
+
+	if (!message_get_string(object, "schema", &schema) || strcmp(schema, SCHEMA) != 0 ||
+		!message_get_string(object, "id", &result->id) || strlen(result->id) != ID_BYTES ||
+		strspn(result->id, "0123456789abcdef") != ID_BYTES ||
+		!message_get_string(object, "verdict", &result->verdict) ||
+		!is_verdict(result->verdict) || !message_get_u64(object, "hits", &result->found) ||
+		!json_object_object_get_ex(object, "volume", &volume) ||
+		!message_get_string(volume, "name", &result->volume) ||
+		!json_object_object_get_ex(object, "places", &places) ||
+		!json_object_is_type(places, json_type_array))
+		return false;
+	result->places = json_object_array_length(places);
+	return result->places <= PLACES_MAX;
+}
+
+void service_record_residue_check(struct service_call *call)
+{
+	struct residue_result result = {.id = NULL};
+	char detail[DETAIL_BYTES];
+	struct keeper *keeper;
+	struct json_object *object;
+
+	if (!json_object_object_get_ex(call->parameters, "result", &object) ||
+		!json_object_is_type(object, json_type_object) || !read_result(object, &result)) {
+		service_bad_parameter(call, "result");
+		return;
+	}
+	keeper = service_find_volume(call, result.volume);
+	if (!keeper)
+		return;
+	snprintf(detail, sizeof(detail), "check %s: %s; %" PRIu64 " places, %" PRIu64 " found",
+		result.id, result.verdict, result.places, result.found);
+	service_note(call, "residue-check", result.volume,
+		strcmp(result.verdict, "clean") == 0 ? 0 : -EIO, detail);
+	service_reply(call, json_object_new_object());
+}

@@ -17,6 +17,7 @@ static const struct {
 	{"show", audit_show},
 	{"verify", audit_verify},
 	{"export", audit_export},
+	{"match", audit_match},
 };
 
 int audit_usage(const char *format, ...)
@@ -65,7 +66,7 @@ int audit_log_directory(char **ret_directory, struct problem *reterr_problem)
 static int run(int argc, char **argv)
 {
 	if (argc < 2)
-		return audit_usage("say what: one of the words above");
+		return audit_usage("say what: show, verify, export or match");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 1, argv + 1);
@@ -75,7 +76,7 @@ static int run(int argc, char **argv)
 
 const struct cli_verb cli_verb_audit = {
 	.name = "audit",
-	.summary = "the audit log: shown, verified, exported",
+	.summary = "the audit log: shown, verified, exported, searched for a name",
 	.usage =
 		"usage: spoolguard audit show [--since NUMBER|TIME] [--event NAME] [--job ID]\n"
 		"                             [--follow] [--json] [DIRECTORY]\n"
@@ -83,7 +84,10 @@ const struct cli_verb cli_verb_audit = {
 		"[DIRECTORY]\n"
 		"       spoolguard audit export --format FORMAT [--output PATH] [--since "
 		"NUMBER|TIME]\n"
-		"                               [DIRECTORY]\n\n"
+		"                               [DIRECTORY]\n"
+		"       spoolguard audit match --user NAME|--title NAME [--state-directory "
+		"DIRECTORY]\n"
+		"                              [--json]\n\n"
 		"The audit log is read where it lies, without the service.  DIRECTORY is the "
 		"log's,\n"
 		"or a copy of it; without it that of the service's state directory.\n\n"
@@ -125,13 +129,17 @@ const struct cli_verb cli_verb_audit = {
 		"  --format sqlite       an SQLite file PATH: tables events and jobs\n"
 		"  --format openmetrics  what the log holds, counted\n"
 		"  --output PATH         a file, which is replaced when the new one is whole\n\n"
-		"Exit code: 0 shown, written or good; 1 there are lines that are no records, or "
-		"findings; "
-		"2 "
-		"usage;\n"
-		"3 the log cannot be read (who is not root needs the group of the auditors), or "
-		"there "
-		"is\n"
-		"no key to trust.\n",
+		"Match prints the keyed digest under which a name stands in the log and in "
+		"receipts of this\n"
+		"device, and the records that have it.  It needs the device's key for names, so "
+		"root.\n\n"
+		"  --user NAME              a user's name; \"-\" reads it from standard input\n"
+		"  --title NAME             a job's title, likewise\n"
+		"  --state-directory DIRECTORY  the service's, if not that of its configuration\n\n"
+		"Exit code: 0 shown, written, good or found; 1 there are lines that are no "
+		"records, or\n"
+		"findings, or no record has that name; 2 usage; 3 the log cannot be read (who is "
+		"not\n"
+		"root needs the group of the auditors), or there is no key to trust.\n",
 	.run = run,
 };

@@ -72,6 +72,27 @@ kill "${pids[-1]}"
 [ "$(tail -n 3 "$work/followed" | sort -u | wc -l)" = 1 ] || fail "--follow tears lines"
 ok "show --follow: what is appended, also line by half line, and in the next segment"
 
+# --- match ---
+mkdir "$work/state"
+writer=$build/tests/supervisor/log_writer
+[ -e "$writer" ] || make -s -C "$root" BUILD="${build#"$root"/}" "${build#"$root"/}/tests/supervisor/log_writer" >/dev/null || fail "log_writer is not built"
+"$writer" "$work/state" 3 >/dev/null || fail "log_writer"
+match() { "$sg" audit match --state-directory "$work/state" "$@"; }
+[ "$(match --user alice)" = "$(echo alice | match --user -)" ] || fail "a name from standard input is another"
+match --user alice >/dev/null && fail "a name is found that is in no record"
+[[ $(match --user alice) =~ ^[0-9a-f]{64}$ ]] || fail "no digest"
+[ "$(match --user alice)" != "$(match --title alice)" ] || fail "users and titles have the same digests"
+# A record about that digest (its link is nobody's: match does not judge).
+digest=$(match --user alice)
+tail -n 1 "$work/state"/audit/segment-*1.jsonl | sed -E 's/"event":.*"previous"/"event":"authentication-failed","subject":{"role":"host","uid":0},"outcome":"failure","data":{"user":"'"$digest"'"},"previous"/' >"$work/line"
+cat "$work/line" >>"$work/state/audit/segment-00000001.jsonl"
+match --user alice | tail -n +2 | cmp -s - "$work/line" || fail "the record of a name is not found"
+match --user alice --json | jq -e '.kind == "user" and (.records | length) == 1' >/dev/null || fail "match --json"
+match --user Alice >/dev/null && fail "another name is found"
+refuses 2 'user NAME' "$sg" audit match
+refuses 3 "$work/none|no " "$sg" audit match --user x --state-directory "$work/none"
+ok "match: a name is found by its digest alone"
+
 # --- who may not read is told what to do ---
 if [ "$(id -u)" = 0 ]; then
 	chmod 755 "$work" "$log"

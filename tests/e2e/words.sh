@@ -55,7 +55,7 @@ done
 ok "control characters and bytes that are no UTF-8 reach neither terminal nor JSON"
 
 # --- the command line ---
-for verb in format attach detach "job complete" sweep status overwrite inspect resize schemes put get ls "key list" events config selftest "job show"; do
+for verb in format attach detach "job complete" sweep status overwrite inspect resize schemes put get ls "key list" events config selftest "job show" "audit show" "audit verify" "audit match"; do
 	# shellcheck disable=SC2086
 	refuses 2 'help' "$sg" $verb --no-such-option "$image"
 	# shellcheck disable=SC2086

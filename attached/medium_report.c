@@ -173,26 +173,28 @@ struct json_object *medium_report_describe_keys(
 
 /* --- the kept one --- */
 
-static int look(const struct runtime_state *state, struct drive_stack *stack)
+int medium_report_look(int fd, uint64_t *ret_bytes, struct json_object **ret_report)
 {
-	_cleanup_close_ int fd = open(state->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_free_ struct drive_stack *stack = calloc(1, sizeof(*stack));
+	int r = stack ? drive_look(fd, NULL, stack) : -ENOMEM;
 
-	return fd < 0 ? -errno : drive_look(fd, NULL, stack);
+	if (r < 0)
+		return r;
+	if (ret_bytes)
+		*ret_bytes = stack->count > 0 ? stack->layers[0].bytes : 0;
+	*ret_report = medium_report_encode(stack, clock_wall_s());
+	return 0;
 }
 
 int medium_report_make(const struct runtime_state *state, struct json_object **ret_report)
 {
-	_cleanup_free_ struct drive_stack *stack = calloc(1, sizeof(*stack));
+	_cleanup_close_ int fd = open(state->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	char path[RUNTIME_PATH_BYTES];
 	struct json_object *report;
-	int r;
+	int r = fd < 0 ? -errno : medium_report_look(fd, NULL, &report);
 
-	if (!stack)
-		return -ENOMEM;
-	r = look(state, stack);
 	if (r < 0)
 		return r;
-	report = medium_report_encode(stack, clock_wall_s());
 	/* Not kept, it is made again by the next who asks. */
 	if (runtime_path(state->uuid, FILE_NAME, path) >= 0)
 		(void)!durable_write(

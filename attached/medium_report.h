@@ -47,6 +47,10 @@ must_check int medium_report_make(
 must_check int medium_report_get(const struct runtime_state *state, enum medium_promise promise,
 	struct json_object *status, struct json_object **ret_report);
 
+/* What is open at fd, now; kept nowhere, without cryptographic_erase.  ret_bytes: its size; NULL:
+ * not wanted.  Gives. */
+must_check int medium_report_look(int fd, uint64_t *ret_bytes, struct json_object **ret_report);
+
 /* Pure; without cryptographic_erase. */
 struct json_object *medium_report_encode(const struct drive_stack *stack, int64_t wall_s);
 /* Pure; status as above; overwrite: what is promised where the key slots lie.  Gives. */

@@ -43,7 +43,7 @@ static void print_map(struct json_object *status)
 }
 
 /* What it lies on, when that was looked at, and what follows. */
-static void print_medium_report(struct json_object *report)
+void status_print_medium(struct json_object *report)
 {
 	struct json_object *drives = json_object_object_get(report, "drives");
 
@@ -95,7 +95,7 @@ void status_print_volume(struct json_object *status)
 		printf("  encryption only: it has no residue map, nothing that is freed is "
 		       "overwritten\n");
 	printf("  medium: %s\n", volumes_status_string(status, "medium"));
-	print_medium_report(json_object_object_get(status, "medium_report"));
+	status_print_medium(json_object_object_get(status, "medium_report"));
 	for (size_t i = 0; caveats && i < json_object_array_length(caveats); i++)
 		printf("  not approved or not validated: %s\n",
 			json_object_get_string(json_object_array_get_idx(caveats, i)));

@@ -10,6 +10,9 @@
 /* As text; status: attached/volume_status.h. */
 void status_print_volume(struct json_object *status);
 
+/* attached/medium_report.h; NULL: nothing is said. */
+void status_print_medium(struct json_object *report);
+
 /*
  * All that the service says, and after it what is attached without it.  Returns an exit code.
  */

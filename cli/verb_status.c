@@ -2,13 +2,16 @@
 /*
  * verb_status.c - "spoolguard status": what is attached, what it owes, what is not as it should be
  */
+#include "attached/medium_report.h"
 #include "attached/volume_status.h"
 #include "attached/volumes.h"
+#include "base/io.h"
 #include "cli/cli.h"
 #include "cli/status_print.h"
 #include "crypto/profile.h"
 #include "keystore/keystore.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,11 +35,21 @@ static int show(struct runtime_state *state, struct json_object *list)
 	return code;
 }
 
+/* What it lies on is looked at now; NULL: it cannot be. */
+static struct json_object *look_at_medium(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct json_object *report;
+
+	return fd >= 0 && medium_report_look(fd, NULL, &report) >= 0 ? report : NULL;
+}
+
 /* Without its key nothing of the map can be read: what the header says. */
 static int show_detached(const char *path, bool json)
 {
 	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
 	struct problem problem = {""};
+	struct json_object *report;
 	struct keystore_token token;
 	int r;
 
@@ -46,6 +59,7 @@ static int show_detached(const char *path, bool json)
 		return CLI_CANNOT_TELL;
 	}
 	keystore_get_token(keystore, &token);
+	report = look_at_medium(path);
 	if (json) {
 		struct json_object *object = cli_json("status");
 
@@ -58,6 +72,8 @@ static int show_detached(const char *path, bool json)
 			cli_add_string(object, "profile", profile_name(token.profile));
 			cli_add_u64(object, "header_backups", token.backups);
 		}
+		if (report)
+			json_object_object_add(object, "medium_report", report);
 		cli_print_json(object);
 		return CLI_CANNOT_TELL;
 	}
@@ -67,6 +83,8 @@ static int show_detached(const char *path, bool json)
 			token.scheme, profile_name(token.profile));
 	else
 		printf("  encryption only: its header names no residue map\n");
+	status_print_medium(report);
+	json_object_put(report);
 	return CLI_CANNOT_TELL;
 }
 
@@ -178,7 +196,8 @@ const struct cli_verb cli_verb_status = {
 		"jobs that are not yet overwritten and why, and each volume of its configuration\n"
 		"(NAME: one of them).  Of each attached volume: blocks by what they are (clean,\n"
 		"live, residue: owed every pass, unknown, stuck), bytes owed and since when,\n"
-		"scheme, medium, ports.\n\n"
+		"scheme, medium, ports; on which drives it lies, and what overwriting can promise\n"
+		"there in the terms of NIST SP 800-88r2 (\"Clear\" or \"neither\"), and why.\n\n"
 		"  --no-service   asks the volumes alone, which only root can\n\n"
 		"Exit code: 0 as it should be, 1 something needs attention, 3 it cannot be told\n"
 		"(not attached, or the first self-tests are not over).\n",

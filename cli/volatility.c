@@ -2,16 +2,13 @@
 #include "cli/volatility.h"
 #include "attached/medium_report.h"
 #include "attached/volumes.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "cli/cli.h"
 #include "harness/host.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define NOT_KNOWN "not known"
@@ -123,15 +120,6 @@ static int open_nearest(const char *path, char nearest[static PATH_MAX])
 	return fd;
 }
 
-static struct json_object *look(int fd)
-{
-	_cleanup_free_ struct drive_stack *stack = calloc(1, sizeof(*stack));
-
-	if (!stack || drive_look(fd, NULL, stack) < 0)
-		return NULL;
-	return medium_report_encode(stack, clock_wall_s());
-}
-
 static void describe_place(const char *nearest, struct volatility_ground *ground)
 {
 	char text[HOST_TEXT_BYTES];
@@ -166,11 +154,39 @@ void volatility_find_ground(const char *path, struct volatility_ground *ret_grou
 			snprintf(ground.volume, sizeof(ground.volume), "%s", state.path);
 			snprintf(ground.type, sizeof(ground.type), "spoolguard volume");
 		} else {
-			ground.medium = look(fd);
+			if (medium_report_look(fd, NULL, &ground.medium) < 0)
+				ground.medium = NULL;
 			volatility_type(ground.medium, ground.type, sizeof(ground.type));
 			snprintf(ground.removable, sizeof(ground.removable), "%s",
 				volatility_removable(ground.medium));
 		}
 	}
 	*ret_ground = ground;
+}
+
+void volatility_add_directory(
+	struct json_object *places, const char *path, struct volatility_place place)
+{
+	struct volatility_ground ground;
+	char where[2 * PATH_MAX];
+
+	volatility_find_ground(path, &ground);
+	snprintf(where, sizeof(where), "%s, %s%s", path,
+		ground.volume[0] ? "on the spool volume " : "",
+		ground.volume[0] ? ground.volume : ground.text);
+	place.where = where;
+	place.type = ground.type;
+	place.removable = ground.removable;
+	place.is_volatile = ground.is_volatile;
+	place.encrypted = ground.encrypted;
+	place.medium = ground.medium;
+	if (ground.volume[0]) {
+		place.removable = "as the volume";
+		place.is_volatile = "no";
+		place.encrypted = "yes";
+		place.cleared = "as the volume: overwritten when it is freed, and by wipe-spool";
+	} else if (!ground.medium) {
+		place.why = "what it lies on could not be looked at; ask as root";
+	}
+	volatility_add(places, &place);
 }

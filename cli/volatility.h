@@ -57,6 +57,9 @@ struct volatility_ground {
 	char volume[PATH_MAX];	  /* the medium of the attached volume that it is on; "" */
 };
 void volatility_find_ground(const char *path, struct volatility_ground *ret_ground);
+/* Adds a directory or file of the host: what it lies on fills the columns that this tells. */
+void volatility_add_directory(
+	struct json_object *places, const char *path, struct volatility_place place);
 /* Of a medium as medium_report.h has it. */
 const char *volatility_type(struct json_object *medium, char *buf, size_t bytes);
 const char *volatility_removable(struct json_object *medium);

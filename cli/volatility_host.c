@@ -70,9 +70,9 @@ static void add_swap(struct json_object *places, const char *name, const char *t
 				     : place == HOST_UNKNOWN ? NULL
 							     : "no",
 			.removable = place == HOST_MEMORY ? "no" : NULL,
-			.contents = "memory of any program but the volumes' processes: print "
-				    "filters' and "
-				    "CUPS's too, and so parts of jobs",
+			.contents = "memory of any program but the volumes' processes: of print "
+				    "filters and CUPS too, and so "
+				    "parts of jobs; after hibernation all of memory, keys too",
 			.cleared = place == HOST_MEMORY || place == HOST_ENCRYPTED
 					   ? "with the power, or with its key"
 					   : "not by spoolguard; \"spoolguard selftest\" calls it "
@@ -191,42 +191,37 @@ static void add_tpm(struct json_object *places)
 		});
 }
 
+/* --- the host's log --- */
+
+static void add_host_log(struct json_object *places)
+{
+	static const char *const homes[] = {"/var/log/journal", "/run/log/journal", "/var/log"};
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_SIZE(homes) && access(homes[i], F_OK) < 0)
+		i++;
+	volatility_add_directory(places, homes[i],
+		(struct volatility_place){
+			.id = "host-log",
+			.place = "the host's log",
+			.user_modifiable = "no",
+			.contents = "what the service says (no title, no user, no file name); of "
+				    "CUPS what "
+				    "its configuration sends there",
+			.cleared = "not by spoolguard: as the host rotates it",
+			.by = "the host; an administrator",
+		});
+}
+
 void volatility_add_host(struct json_object *places)
 {
+	add_host_log(places);
 	add_swaps(places);
 	add_core_dumps(places);
 	add_tpm(places);
 }
 
 /* --- the service's own --- */
-
-/* A directory of the host: what it lies on fills the columns that are not filled. */
-static void add_directory(
-	struct json_object *places, const char *path, struct volatility_place place)
-{
-	struct volatility_ground ground;
-	char where[2 * PATH_MAX];
-
-	volatility_find_ground(path, &ground);
-	snprintf(where, sizeof(where), "%s, %s%s", path,
-		ground.volume[0] ? "on the spool volume " : "",
-		ground.volume[0] ? ground.volume : ground.text);
-	place.where = where;
-	place.type = ground.type;
-	place.removable = ground.removable;
-	place.is_volatile = ground.is_volatile;
-	place.encrypted = ground.encrypted;
-	place.medium = ground.medium;
-	if (ground.volume[0]) {
-		place.removable = "as the volume";
-		place.is_volatile = "no";
-		place.encrypted = "yes";
-		place.cleared = "as the volume: overwritten when it is freed, and by wipe-spool";
-	} else if (!ground.medium) {
-		place.why = "what it lies on could not be looked at; ask as root";
-	}
-	volatility_add(places, &place);
-}
 
 void volatility_add_state(struct json_object *places, const struct volatility_options *options)
 {
@@ -239,7 +234,7 @@ void volatility_add_state(struct json_object *places, const struct volatility_op
 					.why = "where it is: the configuration cannot be read"});
 		return;
 	}
-	add_directory(places, config.state_directory,
+	volatility_add_directory(places, config.state_directory,
 		(struct volatility_place){
 			.id = "state",
 			.place = "the service's state directory",
@@ -255,7 +250,7 @@ void volatility_add_state(struct json_object *places, const struct volatility_op
 				"removed",
 			.by = "the service; an administrator",
 		});
-	add_directory(places, runtime_directory(),
+	volatility_add_directory(places, runtime_directory(),
 		(struct volatility_place){
 			.id = "runtime",
 			.place = "runtime directory",
@@ -299,7 +294,7 @@ static void add_cups_path(struct json_object *places, size_t index, const struct
 					       .why = why});
 		return;
 	}
-	add_directory(places, path->path,
+	volatility_add_directory(places, path->path,
 		(struct volatility_place){
 			.id = "cups",
 			.place = cups_places[index].place,

@@ -9,13 +9,13 @@
 #include "attached/volume_status.h"
 #include "attached/volumes.h"
 #include "base/bytes.h"
-#include "base/clock.h"
 #include "base/io.h"
 #include "cli/cli.h"
 #include "cli/service_client.h"
 #include "cli/volatility.h"
 #include "keystore/keystore.h"
 #include "supervisor/config.h"
+#include "supervisor/unlock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -90,11 +90,27 @@ static void add_process(struct json_object *places, struct json_object *status)
 
 /* --- attached --- */
 
-static void add_attached(struct json_object *places, struct json_object *status)
+/* configured: NULL: the configuration does not name it, or cannot be read. */
+static void describe_key(
+	const struct config_volume *configured, const char **ret_encrypted, const char **ret_key)
+{
+	*ret_encrypted = "yes";
+	*ret_key = "";
+	if (!configured)
+		return;
+	if (configured->unlock == CONFIG_UNLOCK_BOOT_KEY)
+		*ret_key = "; its key is of this boot alone: without power all of it is unreadable";
+	else if (unlock_is_beside(configured, NULL))
+		*ret_encrypted = "yes, but its key lies beside it";
+}
+
+static void add_attached(struct json_object *places, struct json_object *status,
+	const struct config_volume *configured)
 {
 	struct json_object *medium = json_object_object_get(status, "medium_report");
 	bool managed = volumes_status_bool(status, "managed");
-	char type[96], cleared[512], encrypted[16] = "yes";
+	char type[96], cleared[640];
+	const char *key;
 	struct volatility_place place = {
 		.id = "spool-volume",
 		.place = "spool volume",
@@ -102,13 +118,13 @@ static void add_attached(struct json_object *places, struct json_object *status)
 		.size_bytes = volumes_status_u64(status, "medium_bytes_most"),
 		.is_volatile = "no",
 		.user_modifiable = "yes, by printing",
-		.encrypted = encrypted,
 		.contents = CONTENTS,
 		.by = "the service at a job's end; an administrator by \"spoolguard wipe-spool\"",
 	};
 
-	snprintf(
-		cleared, sizeof(cleared), CLEARED_MANAGED, volumes_status_string(status, "scheme"));
+	describe_key(configured, &place.encrypted, &key);
+	snprintf(cleared, sizeof(cleared), CLEARED_MANAGED "%s",
+		volumes_status_string(status, "scheme"), key);
 	place.cleared = managed ? cleared : "not by spoolguard: it has no residue map";
 	place.type = volatility_type(medium, type, sizeof(type));
 	place.removable = volatility_removable(medium);
@@ -123,13 +139,10 @@ static void add_attached(struct json_object *places, struct json_object *status)
 
 static struct json_object *look(const char *path, uint64_t *ret_bytes)
 {
-	_cleanup_free_ struct drive_stack *stack = calloc(1, sizeof(*stack));
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct json_object *report;
 
-	if (fd < 0 || !stack || drive_look(fd, NULL, stack) < 0 || stack->count == 0)
-		return NULL;
-	*ret_bytes = stack->layers[0].bytes;
-	return medium_report_encode(stack, clock_wall_s());
+	return fd >= 0 && medium_report_look(fd, ret_bytes, &report) >= 0 ? report : NULL;
 }
 
 static void add_detached(struct json_object *places, const struct config_volume *volume)
@@ -147,13 +160,14 @@ static void add_detached(struct json_object *places, const struct config_volume 
 			"over, and every block that is freed",
 		.by = "the service; an administrator by \"spoolguard wipe-spool\"",
 	};
+	const char *key;
 	char type[96];
 
 	place.medium = look(volume->medium, &place.size_bytes);
 	place.type = volatility_type(place.medium, type, sizeof(type));
 	place.removable = volatility_removable(place.medium);
 	if (keystore_open(volume->medium, true, &keystore, NULL) >= 0)
-		place.encrypted = "yes";
+		describe_key(volume, &place.encrypted, &key);
 	else if (place.medium)
 		place.why = "whether it is encrypted: it has no header that can be read";
 	else
@@ -163,36 +177,51 @@ static void add_detached(struct json_object *places, const struct config_volume 
 
 /* --- all of them --- */
 
-struct seen {
-	char paths[2 * CONFIG_VOLUMES_MAX][PATH_MAX];
+struct survey {
+	struct json_object *places;
+	const struct config *config; /* NULL: it cannot be read */
+	char seen[2 * CONFIG_VOLUMES_MAX][PATH_MAX];
 	size_t count;
 };
 
-static bool is_seen(const struct seen *seen, const char *path)
+static bool is_same(const char *one, const char *other)
 {
 	struct stat a, b;
 
-	for (size_t i = 0; i < seen->count; i++) {
-		if (strcmp(seen->paths[i], path) == 0 ||
-			(stat(seen->paths[i], &a) == 0 && stat(path, &b) == 0 &&
-				a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+	return strcmp(one, other) == 0 || (stat(one, &a) == 0 && stat(other, &b) == 0 &&
+						  a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+}
+
+static bool is_seen(const struct survey *survey, const char *path)
+{
+	for (size_t i = 0; i < survey->count; i++) {
+		if (is_same(survey->seen[i], path))
 			return true;
 	}
 	return false;
 }
 
-static void add_once(struct json_object *places, struct seen *seen, struct json_object *status)
+static const struct config_volume *find_configured(const struct survey *survey, const char *path)
+{
+	for (size_t i = 0; survey->config && i < survey->config->volume_count; i++) {
+		if (is_same(survey->config->volumes[i].medium, path))
+			return &survey->config->volumes[i];
+	}
+	return NULL;
+}
+
+static void add_once(struct survey *survey, struct json_object *status)
 {
 	const char *path = volumes_status_string(status, "path");
 
-	if (is_seen(seen, path) || seen->count == ARRAY_SIZE(seen->paths))
+	if (is_seen(survey, path) || survey->count == ARRAY_SIZE(survey->seen))
 		return;
-	snprintf(seen->paths[seen->count++], PATH_MAX, "%s", path);
-	add_attached(places, status);
+	snprintf(survey->seen[survey->count++], PATH_MAX, "%s", path);
+	add_attached(survey->places, status, find_configured(survey, path));
 }
 
 /* What the service keeps.  False: it does not run, or does not tell. */
-static bool add_of_service(struct json_object *places, struct seen *seen)
+static bool add_of_service(struct survey *survey)
 {
 	_cleanup_(service_client_freep) struct service_client *client = NULL;
 	struct json_object *answer = NULL, *volumes, *status;
@@ -204,55 +233,59 @@ static bool add_of_service(struct json_object *places, struct seen *seen)
 	for (size_t i = 0; volumes && i < json_object_array_length(volumes); i++) {
 		status = json_object_object_get(json_object_array_get_idx(volumes, i), "volume");
 		if (status)
-			add_once(places, seen, status);
+			add_once(survey, status);
 	}
 	json_object_put(answer);
 	return true;
 }
 
-static void add_of_runtime(struct json_object *places, struct seen *seen, bool service)
+static void add_of_runtime(struct survey *survey, bool service)
 {
 	struct runtime_state state;
 	struct json_object *status;
 	int r = runtime_at(0, &state);
 
 	if (r == -EACCES && !service)
-		volatility_add(places, &(struct volatility_place){
-					       .id = "spool-volume",
-					       .place = "volumes that are attached, and the memory "
-							"of their processes",
-					       .why = "the service does not answer, and without it "
-						      "attached volumes are "
-						      "for root alone; start it, or ask as root",
-				       });
+		volatility_add(survey->places,
+			&(struct volatility_place){
+				.id = "spool-volume",
+				.place = "volumes that are attached, and the memory of their "
+					 "processes",
+				.why = "the service does not answer, and without it attached "
+				       "volumes are for root alone; start it, or ask as root",
+			});
 	for (size_t i = 0; runtime_at(i, &state) >= 0; i++) {
-		if (is_seen(seen, state.path) || volume_status_get(&state, &status, NULL) < 0)
+		if (is_seen(survey, state.path) || volume_status_get(&state, &status, NULL) < 0)
 			continue;
-		add_once(places, seen, status);
+		add_once(survey, status);
 		json_object_put(status);
 	}
 }
 
-static void add_of_config(struct json_object *places, struct seen *seen, const char *path)
+static void add_of_config(struct survey *survey)
+{
+	for (size_t i = 0; survey->config && i < survey->config->volume_count; i++) {
+		if (!is_seen(survey, survey->config->volumes[i].medium))
+			add_detached(survey->places, &survey->config->volumes[i]);
+	}
+}
+
+static const struct config *read_config(struct json_object *places, const char *path)
 {
 	static struct config config;
 	struct problem problem = {""};
 	char why[512];
 	int r = config_read(path, &config, &problem);
 
-	if (r < 0) {
-		snprintf(why, sizeof(why), "the configuration cannot be read: %.400s",
-			problem_text(&problem, r));
-		volatility_add(places, &(struct volatility_place){.id = "spool-volume",
-					       .place = "volumes of the configuration",
-					       .where = path,
-					       .why = why});
-		return;
-	}
-	for (size_t i = 0; i < config.volume_count; i++) {
-		if (!is_seen(seen, config.volumes[i].medium))
-			add_detached(places, &config.volumes[i]);
-	}
+	if (r >= 0)
+		return &config;
+	snprintf(why, sizeof(why), "the configuration cannot be read: %.400s",
+		problem_text(&problem, r));
+	volatility_add(places, &(struct volatility_place){.id = "spool-volume",
+				       .place = "volumes of the configuration",
+				       .where = path,
+				       .why = why});
+	return NULL;
 }
 
 static void add_none(struct json_object *places)
@@ -275,12 +308,14 @@ void volatility_add_volumes(
 	struct json_object *places, const struct volatility_options *options, bool *ret_service)
 {
 	size_t before = json_object_array_length(places);
-	static struct seen seen;
+	static struct survey survey;
 
-	seen.count = 0;
-	*ret_service = add_of_service(places, &seen);
-	add_of_runtime(places, &seen, *ret_service);
-	add_of_config(places, &seen, options->config);
+	survey.places = places;
+	survey.count = 0;
+	survey.config = read_config(places, options->config);
+	*ret_service = add_of_service(&survey);
+	add_of_runtime(&survey, *ret_service);
+	add_of_config(&survey);
 	if (json_object_array_length(places) == before)
 		add_none(places);
 }

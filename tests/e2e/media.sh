@@ -24,6 +24,8 @@ report '.cryptographic_erase | .possible and .claimed == "neither" and (.open | 
 ok "status names layers, drive, verdict, reason and clause"
 detach >/dev/null
 [ ! -e "$(echo "$SPOOLGUARD_RUNTIME_DIR"/*/report)" ] || fail "what was found is kept after the detach"
+report '.reason and .drives' -e >/dev/null || fail "of a volume that is not attached nothing is said"
+"$sg" status --no-service "$image" | grep -q '^  overwriting there: ' || fail "the text says nothing of one that is not attached"
 
 # on FILE_SYSTEM COMMAND: the volume's image in a file system of its own; false: this machine has none
 on() {

@@ -51,6 +51,7 @@ holds "$(row spool-volume) | .medium.overwrite and (.medium.drives | length > 0)
 holds '[.places[] | select(.id == "volume-process")] == []'
 holds "$(row memory) | .volatile == \"yes\" and .size_bytes > 1000000"
 holds "[$(row swap)] | length > 0"
+holds "$(row host-log) | .medium or (.volatile == \"yes\")"
 holds "$(row core-dumps) | .where != \"\""
 holds "$(row state) | (.where | startswith(\"$state\")) and .medium.clause"
 holds '.places[] | select(.place | test("access log")) | .known == false and (.why | test("syslog"))'
@@ -107,4 +108,5 @@ holds '.service and ([.places[] | select(.id == "spool-volume")] | length == 1)'
 holds "$(row spool-volume) | .medium.reason and .known"
 holds "[$(row volume-process)] | length == 1"
 stop_service
-ok "the service tells the same of its volumes"
+holds "$(row spool-volume) | .encrypted == \"yes, but its key lies beside it\""
+ok "the service tells the same of its volumes; a key beside the lock is said"

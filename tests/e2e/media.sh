@@ -20,12 +20,12 @@ report '(.reason | length > 20) and (.clause | test("SP 800-88r2")) and (.looked
 	fail "no reason, clause or time: $(report .)"
 report '.cryptographic_erase | .possible and .claimed == "neither" and (.open | length >= 2)' -e >/dev/null ||
 	fail "cryptographic erase is not said: $(report .cryptographic_erase)"
-"$sg" status --no-service "$image" | grep -q '^  overwriting there: ' || fail "the text does not say what overwriting promises"
+"$sg" status --no-service "$image" | grep >/dev/null '^  overwriting there: ' || fail "the text does not say what overwriting promises"
 ok "status names layers, drive, verdict, reason and clause"
 detach >/dev/null
 [ ! -e "$(echo "$SPOOLGUARD_RUNTIME_DIR"/*/report)" ] || fail "what was found is kept after the detach"
 report '.reason and .drives' -e >/dev/null || fail "of a volume that is not attached nothing is said"
-("$sg" status --no-service "$image" || true) | grep -q '^  overwriting there: ' || fail "the text says nothing of one that is not attached"
+("$sg" status --no-service "$image" || true) | grep >/dev/null '^  overwriting there: ' || fail "the text says nothing of one that is not attached"
 
 # on FILE_SYSTEM COMMAND: the volume's image in a file system of its own; false: this machine has none
 on() {

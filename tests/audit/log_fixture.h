@@ -11,6 +11,7 @@
 #include "audit/log_files.h"
 #include "audit/log_format.h"
 #include "audit/log_reader.h"
+#include "audit/log_verify.h"
 #include "base/hex.h"
 #include "base/io.h"
 #include "tests/support/scratch.h"
@@ -246,7 +247,22 @@ static may_be_unused uint64_t count_of(const char *event, const char *detail)
 	return wanted.found;
 }
 
-/* --- heads --- */
+/* --- as an auditor sees it --- */
+
+/* The verifier finds nothing, from the enrolled keys on. */
+static may_be_unused void verify(void)
+{
+	struct log_verdict verdict;
+	struct trust trust;
+	int r;
+
+	test_signer_trust(&signer, &trust);
+	r = log_verify(path_of("audit"), NULL, &trust, &verdict, &problem);
+	ck_assert_msg(r == 0, "%s", problem.text);
+	ck_assert_msg(verdict.good, "%s", verdict.count ? verdict.findings[0].text : "");
+	ck_assert(verdict.root_enrolled);
+	log_verdict_done(&verdict);
+}
 
 static may_be_unused void read_text(const char *name, char *text, size_t room, size_t *ret_bytes)
 {

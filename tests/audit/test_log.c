@@ -150,12 +150,14 @@ START_TEST(full_segments_are_closed_by_signed_heads_that_chain_on)
 	ck_assert_uint_eq(tip().segment, 5);
 	ck_assert_uint_eq(signer.advances, 4);
 	judge_heads(4);
+	verify();
 	ck_assert_uint_eq(count_of("log-segment-closed", NULL), 4);
 	for (uint64_t n = 1; n <= 4; n++)
 		ck_assert_uint_gt(size_of_segment(n), SMALL - 1000);
 	close_log();
 	open_log();
 	judge_heads(4);
+	verify();
 }
 END_TEST
 
@@ -171,6 +173,7 @@ START_TEST(a_segment_is_closed_on_demand_unless_it_holds_nothing)
 	ck_assert_int_eq(audit_log_close_segment(audit_log), 0);
 	ck_assert_uint_eq(tip().segment, 3);
 	judge_heads(2);
+	verify();
 }
 END_TEST
 
@@ -187,6 +190,7 @@ START_TEST(an_old_segment_is_closed_by_a_tick)
 		ck_assert_int_eq(audit_log_tick(audit_log), 0);
 	}
 	judge_heads(1);
+	verify();
 }
 END_TEST
 
@@ -222,6 +226,7 @@ START_TEST(the_oldest_segments_make_room_and_leave_their_heads)
 	ck_assert_uint_eq(size_of_segment(state().dropped_segments), 0);
 	ck_assert_uint_gt(size_of_segment(state().dropped_segments + 1), 0);
 	judge_heads(20);
+	verify();
 	ck_assert_uint_gt(count_of("log-dropped", NULL), 0);
 	ck_assert_uint_gt(count_of("log-nearly-full", NULL) + 1, 0);
 	close_log();
@@ -287,6 +292,7 @@ START_TEST(a_log_that_stops_refuses_every_further_record_and_loses_none)
 	ck_assert_uint_ge(sequence, last.sequence);
 	ck_assert_uint_eq(walk(NULL, NULL), sequence);
 	judge_heads(8);
+	verify();
 	close_log();
 	ck_assert_int_eq(try_open(), -EDQUOT);
 	ck_assert_ptr_nonnull(strstr(problem.text, "full"));

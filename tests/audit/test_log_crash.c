@@ -213,6 +213,7 @@ static void judge_what_is_left(uint64_t step, enum power_cut kind)
 	r = judge_records(step, kind).torn > 0;
 	ck_assert(r || acknowledged.sequence == 0);
 	judge_heads(tip().segment - 1);
+	verify();
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(add_big(), 0);
 	ck_assert_int_eq(commit(), 0);
@@ -220,6 +221,7 @@ static void judge_what_is_left(uint64_t step, enum power_cut kind)
 	open_log();
 	ck_assert_uint_ge(judge_records(step, kind).orderly, 1);
 	judge_heads(tip().segment - 1);
+	verify();
 	close_log();
 }
 
@@ -335,6 +337,7 @@ static bool fail_once(uint64_t step, int error)
 	ck_assert_msg(r == 0, "step %" PRIu64 ": %s", step, problem.text);
 	(void)judge_records(step, error);
 	judge_heads(tip().segment - 1);
+	verify();
 	ck_assert_int_eq(add_big(), 0);
 	ck_assert_int_eq(commit(), 0);
 	close_log();

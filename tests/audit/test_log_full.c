@@ -84,6 +84,7 @@ START_TEST(a_full_disk_is_told_at_the_end_of_a_segment_and_loses_nothing)
 	ck_assert_uint_eq(walk(NULL, NULL), tip().sequence);
 	ck_assert_uint_eq(tip().segment, 2);
 	judge_heads(1);
+	verify();
 }
 END_TEST
 

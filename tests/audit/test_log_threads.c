@@ -116,6 +116,7 @@ START_TEST(many_threads_write_one_log_without_a_gap)
 	ck_assert_uint_eq(count_of("job-retired", NULL), THREADS * records());
 	ck_assert_uint_eq(walk(NULL, NULL), tip().sequence);
 	judge_heads(tip().segment - 1);
+	verify();
 	ck_assert_uint_lt(syncs, THREADS * records() / 2); /* several share a flush */
 	close_log();
 	open_log();
@@ -132,6 +133,7 @@ START_TEST(many_threads_and_a_log_that_drops_its_oldest_segments)
 	ck_assert_uint_gt(walk(NULL, NULL), 0);
 	ck_assert(records() == RECORDS_SAN || state().dropped_segments > 0);
 	judge_heads(tip().segment - 1);
+	verify();
 }
 END_TEST
 

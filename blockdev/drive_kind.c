@@ -37,7 +37,7 @@ static const struct transport transports[] = {
 	{"/nvme", "nvme", DRIVE_UNKNOWN},
 };
 
-/* Those without hardware of their own, by name. */
+/* Those that a driver's name tells all of. */
 static const struct transport names[] = {
 	{"zram", "zram", DRIVE_MEMORY},
 	{"ram", "ram", DRIVE_MEMORY},
@@ -47,16 +47,19 @@ static const struct transport names[] = {
 	{"etherd!", "aoe", DRIVE_NETWORK},
 	{"drbd", "drbd", DRIVE_NETWORK},
 	{"ublkb", "ublk", DRIVE_VIRTUAL},
+	{"zd", "zvol", DRIVE_VIRTUAL},
 	{"vd", "virtio", DRIVE_VIRTUAL},
 	{"xvd", "xen", DRIVE_VIRTUAL},
+	{"pmem", "pmem", DRIVE_UNKNOWN},
 	{"mtdblock", "mtd", DRIVE_FLASH},
 	{"ubiblock", "ubi", DRIVE_FLASH},
 	{"mmcblk", "mmc", DRIVE_EMMC},
 };
 
-/* Makers and models that hypervisors give to what they show as drives. */
+/* Makers and models that hypervisors and arrays give to what they show as drives. */
 static const char *const virtual_words[] = {"QEMU", "VBOX", "VMware", "Msft", "Virtual",
-	"Amazon Elastic", "PersistentDisk", "nvme_card", "MSFT NVMe"};
+	"Amazon Elastic", "PersistentDisk", "nvme_card", "MSFT NVMe", "Logical Volume",
+	"LOGICAL VOLUME"};
 
 /* Drivers of controllers that show volumes of their own making as drives. */
 static const char *const controllers[] = {"megaraid_sas", "megaraid", "hpsa", "cciss", "smartpqi",
@@ -78,7 +81,7 @@ static bool has_part(const char *path, const char *part)
 	return false;
 }
 
-static const struct transport *find_transport(const char *path, const char *name)
+static const struct transport *find_by_name(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		size_t length = strlen(names[i].part);
@@ -87,6 +90,11 @@ static const struct transport *find_transport(const char *path, const char *name
 		if (starts_with(name, names[i].part) && (length < 3 || !isalpha(name[length])))
 			return &names[i];
 	}
+	return NULL;
+}
+
+static const struct transport *find_by_path(const char *path)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(transports); i++) {
 		if (has_part(path, transports[i].part))
 			return &transports[i];
@@ -196,7 +204,8 @@ static enum drive_class class_by_rotation(
 static enum drive_class find_class(const struct drive_places *places, int directory,
 	const char *path, const struct drive_pages *pages, struct drive_layer *layer)
 {
-	const struct transport *transport = find_transport(path, layer->name);
+	const struct transport *named = find_by_name(layer->name);
+	const struct transport *transport = named ? named : find_by_path(path);
 	char vendor[64], driver[64];
 
 	if (transport)
@@ -204,7 +213,7 @@ static enum drive_class find_class(const struct drive_places *places, int direct
 	if (drive_sysfs_read(directory, "device/type", driver, sizeof(driver)) &&
 		strcmp(driver, "SD") == 0 && transport && transport->class == DRIVE_EMMC)
 		snprintf(layer->text, sizeof(layer->text), "sd");
-	if (transport && transport->class != DRIVE_UNKNOWN)
+	if (named || (transport && transport->class != DRIVE_UNKNOWN))
 		return transport->class;
 	if (transport && strcmp(transport->name, "nvme") == 0 && is_fabric(directory))
 		return DRIVE_NETWORK;
@@ -221,6 +230,8 @@ static enum drive_class find_class(const struct drive_places *places, int direct
 	}
 	if (is_zoned(directory, pages))
 		return DRIVE_ZONED;
+	if (strstr(path, "/virtual/block/"))
+		return DRIVE_UNKNOWN; /* some driver's invention: its flags mean nothing */
 	return class_by_rotation(directory, pages, layer->text);
 }
 

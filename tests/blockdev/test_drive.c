@@ -455,7 +455,9 @@ static const struct seat seats[] = {
 	{"devices/virtual/block/zram0", DRIVE_MEMORY, "zram"},
 	{"devices/virtual/block/ram0", DRIVE_MEMORY, "ram"},
 	{"devices/platform/x/mtd/mtd0/mtdblock0", DRIVE_FLASH, "mtd"},
-	{"devices/virtual/block/pmem0", DRIVE_UNKNOWN, ""},
+	{"devices/virtual/block/zd16", DRIVE_VIRTUAL, "zvol"},
+	{"devices/virtual/block/invented0", DRIVE_UNKNOWN, ""},
+	{"devices/LNXSYSTM:00/ndbus0/region0/namespace0.0/block/pmem0", DRIVE_UNKNOWN, "pmem"},
 };
 
 START_TEST(what_is_no_drive_of_this_machine_is_told_by_its_seat)
@@ -465,6 +467,9 @@ START_TEST(what_is_no_drive_of_this_machine_is_told_by_its_seat)
 	/* Each claims to rotate, as the kernel has it for whatever says nothing. */
 	put_device(seat->at, 250, 7);
 	put("1", "%s/queue/rotational", seat->at);
+	look(250, 7);
+	expect_drive(seat->class, seat->text);
+	put("0", "%s/queue/rotational", seat->at);
 	look(250, 7);
 	expect_drive(seat->class, seat->text);
 	expect(DRIVE_NEITHER, seat->class == DRIVE_NETWORK  ? "network"

@@ -4,8 +4,10 @@
  * segment whose bytes have the digest that a head signs are scanned, others are taken apart.
  *
  * A log that is in use grows, closes segments and drops them while it is read.  audit-position is
- * read before the files, so that it never knows more than they hold; and if something was found
- * and the files that are there have changed meanwhile, it is looked at again.
+ * read before the files, so that it never knows more than they hold.  A segment that was listed and
+ * is gone when its turn comes was dropped, if a record says so: that was durable before, so it is
+ * in what is read behind, the segments that were begun meanwhile with it.  If something was found
+ * and the files that are there have changed, it is all looked at again.
  */
 #include "audit/log_verify.h"
 #include "audit/log_verify_impl.h"
@@ -85,7 +87,7 @@ static void judge_torn(struct log_verifier *verifier, uint64_t segment, uint64_t
 	const struct log_place place = {segment, line, verifier->chain.expected};
 	const struct log_listing *listing = &verifier->listing;
 
-	if (segment == listing->last && !listing->last_is_closed && verifier->position &&
+	if (segment >= listing->last && !log_verify_head(verifier, segment) && verifier->position &&
 		verifier->position->sequence < verifier->chain.expected)
 		verifier->verdict->torn_bytes = bytes;
 	else
@@ -149,11 +151,11 @@ static int read_lines(struct log_verifier *verifier, uint64_t segment, uint64_t 
 	return 0;
 }
 
+/* 1: it was read; 0: it is not there. */
 static int read_segment(
 	struct log_verifier *verifier, uint64_t segment, struct problem *reterr_problem)
 {
 	const struct log_head *head = log_verify_head(verifier, segment);
-	const struct log_place place = {segment, 0, 0};
 	char name[LOG_NAME_BYTES];
 	uint64_t lines = 0;
 	int r;
@@ -161,15 +163,8 @@ static int read_segment(
 	log_file_name(LOG_SEGMENT_FILE, segment, name);
 	r = log_verify_read(
 		verifier, name, LOG_SEGMENT_BYTES_MOST, &verifier->text, reterr_problem);
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	if (r == 0) { /* it was dropped since the files were listed */
-		log_verdict_add(
-			verifier->verdict, LOG_FILE_MISSING, &place, "the segment is not there");
-		log_chain_jump(&verifier->chain, head ? head->last + 1 : 0,
-			head ? head->last_record : NULL);
-		return 0;
-	}
 	verifier->chain.is_signed = is_what_was_signed(&verifier->text, head);
 	r = read_lines(verifier, segment, &lines);
 	if (r < 0)
@@ -178,7 +173,7 @@ static int read_segment(
 	verifier->verdict->closed_segments += head != NULL;
 	if (head)
 		judge_closed(verifier, head, lines, verifier->chain.is_signed);
-	return 0;
+	return 1;
 }
 
 /* --- all of them --- */
@@ -196,24 +191,46 @@ static void pass_over(struct log_verifier *verifier, uint64_t from, uint64_t to)
 		&verifier->chain, head ? head->last + 1 : 0, head ? head->last_record : NULL);
 }
 
+/* What was begun since the files were listed. */
+static int read_newer(struct log_verifier *verifier, struct problem *reterr_problem)
+{
+	struct log_listing *listing = &verifier->listing;
+	int r = 1;
+
+	while (r > 0 && listing->last > 0 && listing->last < LOG_SEGMENT_MAX) {
+		r = read_segment(verifier, listing->last + 1, reterr_problem);
+		if (r > 0) {
+			listing->last++;
+			listing->last_is_closed = false;
+		}
+	}
+	return r;
+}
+
 static int read_segments(struct log_verifier *verifier, struct problem *reterr_problem)
 {
-	const struct log_listing *listing = &verifier->listing;
+	struct log_listing *listing = &verifier->listing;
 	uint64_t due = 1;
 	int r;
 
 	log_chain_jump(&verifier->chain, 1, verifier->beginning[0] ? verifier->beginning : NULL);
 	for (size_t i = 0; i < listing->count; i++) {
-		if (listing->segments[i] > due)
-			pass_over(verifier, due, listing->segments[i]);
-		r = read_segment(verifier, listing->segments[i], reterr_problem);
+		const uint64_t segment = listing->segments[i];
+
+		if (segment > due)
+			pass_over(verifier, due, segment);
+		r = read_segment(verifier, segment, reterr_problem);
 		if (r < 0)
 			return r;
-		due = listing->segments[i] + 1;
+		if (r == 0) { /* it was dropped meanwhile, and all before it: judge_dropped() */
+			verifier->verdict->dropped_segments = segment;
+			pass_over(verifier, segment, segment + 1);
+		}
+		due = segment + 1;
 	}
 	if (listing->last >= due)
 		pass_over(verifier, due, listing->last + 1);
-	return 0;
+	return read_newer(verifier, reterr_problem);
 }
 
 /* B6: what is not there made room, and the newest of it is named by a record behind it. */

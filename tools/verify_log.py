@@ -378,9 +378,8 @@ class Verifier:
     def read_segment(self, number, head):
         chain, verdict = self.chain, self.verdict
         text = self.file(f"segment-{number:08}.jsonl")
-        if text is None:  # dropped since the names were listed
-            self.pass_over(number, number + 1, head)
-            return
+        if text is None:
+            return False
         before = len(verdict.findings)
         lines = text.split(b"\n")
         for at, line in enumerate(lines[:-1], 1):
@@ -389,6 +388,9 @@ class Verifier:
             self.judge_torn(number, len(lines), lines[-1])
         if head:
             self.judge_closed(number, head, text, len(lines) - 1, len(verdict.findings) > before)
+        verdict.segments += 1
+        verdict.closed += head is not None
+        return True
 
     def pass_over(self, first, end, head):
         """Segments first to end - 1 have no file; head: of the last of them."""
@@ -399,7 +401,7 @@ class Verifier:
     def judge_torn(self, number, line, tail):
         expected = self.chain.expected or 0
         known = self.position["sequence"] if self.position else None
-        if number == self.last_segment and number not in self.closed_names and known is not None \
+        if number >= self.last_segment and number not in self.closed_names and known is not None \
                 and known < expected:
             self.verdict.torn = len(tail)
         else:
@@ -456,14 +458,16 @@ class Verifier:
         for number in sorted(self.present | {self.last_segment + 1}):
             if number > due:
                 self.pass_over(due, number, heads.get(number - 1))
-            if number <= self.last_segment:
-                self.read_segment(number, heads.get(number))
+            if number <= self.last_segment and not self.read_segment(number, heads.get(number)):
+                verdict.dropped = number  # since the names were listed, and all before it
+                self.pass_over(number, number + 1, heads.get(number))
             due = number + 1
+        while self.last_segment and self.read_segment(self.last_segment + 1, None):  # begun since
+            self.last_segment += 1
         self.judge_position()
         if verdict.dropped > max(chain.dropped, default=0):
             verdict.find("file missing", verdict.dropped, 0, 0,
                          f"segment {verdict.dropped} is not there, and no record says that it made room")
-        verdict.segments, verdict.closed = len(self.present), len(set(heads) & self.present)
         verdict.findings.sort(key=lambda f: (f["segment"], f["line"]))
         return verdict
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # audit_crash.sh - the log's writer is killed at any instant: what it leaves verifies as it lies, has
-# every record that was said to be durable, and is gone on with
+# every record that was said to be durable, and is gone on with; and while it writes, closes and
+# drops, the log verifies too
 #
 # Time limit: 240 s
 set -u -o pipefail
@@ -25,6 +26,7 @@ judge() { # judge WHAT: good for both verifiers
 durable=0
 RANDOM=4711
 for round in $(seq "$rounds"); do
+	rm -f "$work/said"
 	"$writer" "$state" 0 16384 131072 >"$work/said" 2>"$work/err" &
 	pid=$!
 	pids+=("$pid")
@@ -47,3 +49,15 @@ judge "at the end" $((durable + 10))
 [ "$(jq .dropped_segments "$work/verdict")" -gt 0 ] || fail "no segment was dropped: the test is too small"
 [ "$(jq .torn_bytes "$work/verdict")" = 0 ] || fail "half a line stands in a log that was opened since"
 ok "$(jq .dropped_segments "$work/verdict") segments were dropped meanwhile, and the log says so"
+
+# --- while it is written ---
+"$writer" "$state" 0 16384 131072 >"$work/said" 2>"$work/err" &
+pid=$!
+pids+=("$pid")
+for try in $(seq 25); do
+	"$sg" audit verify --trust "$state/keys/enrolment.pub" "$state/audit" >"$work/out" || fail "in use, try $try: $(cat "$work/out")"
+done
+"$root/tools/verify_log.py" "$state/audit" "$state/keys/enrolment.pub" >"$work/out" || fail "in use: verify_log.py: $(cat "$work/out")"
+kill -0 $pid 2>/dev/null || fail "the writer ended: $(cat "$work/err")"
+kill $pid
+ok "a log that is in use, and loses a segment every few moments, is good whenever it is looked at"

@@ -149,7 +149,7 @@ static void walk_mapped(
 		layer->bytes = drive_sysfs_number(directory, "size") * SECTOR_BYTES;
 	if (layer && drive_sysfs_has(directory, "dm"))
 		drive_mapper_find(walk->places, directory, device, layer);
-	else if (layer && drive_sysfs_has(directory, "bcache"))
+	else if (layer)
 		snprintf(layer->text, sizeof(layer->text), "bcache");
 	walk_slaves(walk, directory, "slaves", depth + 1);
 }
@@ -237,8 +237,7 @@ static void walk_device(struct walk *walk, dev_t device, unsigned int depth)
 		walk_loop(walk, directory, device, name, depth);
 	else if (drive_sysfs_has(directory, "md"))
 		walk_raid(walk, directory, name, depth);
-	else if (drive_sysfs_has(directory, "dm") ||
-		 drive_sysfs_has(directory, "bcache/backing_dev_name"))
+	else if (drive_sysfs_has(directory, "dm") || strncmp(name, "bcache", 6) == 0)
 		walk_mapped(walk, directory, device, name, depth);
 	else
 		walk_drive(walk, directory, path, device, name, depth);

@@ -668,9 +668,10 @@ START_TEST(bcache_keeps_copies)
 {
 	put_sata_hdd();
 	put_device("devices/virtual/block/bcache0", 252, 0);
-	put("sda", "devices/virtual/block/bcache0/bcache/backing_dev_name");
+	put("sda", SATA("1") "sda/bcache/backing_dev_name"); /* the backing drive has it too */
 	put_link("devices/virtual/block/bcache0", "slaves", "sda", SATA("1") "sda");
 	look(252, 0);
+	expect_drive(DRIVE_ROTATIONAL, "ata");
 	expect(DRIVE_NEITHER, "cache");
 }
 END_TEST

@@ -6,6 +6,8 @@
  * that have a number of their own (btrfs, overlay) too, and what is not in place is named.  What
  * the machine's drive is, is not ours to know: a test asks which layer decides.  A file system
  * that cannot be mounted here is passed over.
+ *
+ * Not under qemu-user: it mounts, and asks file systems by calls that do not pass through
  */
 #include "base/io.h"
 #include "blockdev/drive.h"

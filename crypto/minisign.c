@@ -70,6 +70,11 @@ static int decode_base64(const struct span *line, uint8_t *ret_bytes, size_t byt
 	const char *end;
 	size_t got;
 
+	/* libsodium's decoder reads bytes from 0x80 on as if they were digits (1.0.18). */
+	for (size_t i = 0; i < line->bytes; i++) {
+		if ((unsigned char)line->at[i] >= 0x80)
+			return -EINVAL;
+	}
 	if (sodium_base642bin(ret_bytes, bytes, line->at, line->bytes, NULL, &got, &end,
 		    sodium_base64_VARIANT_ORIGINAL) != 0)
 		return -EINVAL;

@@ -106,6 +106,32 @@ START_TEST(every_bit_of_message_and_key_counts)
 }
 END_TEST
 
+/* Every digit of base64, each changed to every other byte: nothing else spells the same key. */
+START_TEST(a_key_has_one_spelling)
+{
+	static const char *const lines[] = {
+		"RWQABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0",
+		"RWR/+9876543210zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONML"};
+	struct minisign_key was, now;
+	char line[MINISIGN_KEY_LINE_BYTES];
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		strcpy(line, lines[i]);
+		ck_assert_int_eq(minisign_key_decode(line, strlen(lines[i]), &was), 0);
+		for (size_t at = 0; at < strlen(lines[i]); at++) {
+			for (int value = 0; value < 256; value++) {
+				line[at] = (char)value;
+				if (line[at] == lines[i][at] ||
+					minisign_key_decode(line, strlen(lines[i]), &now) < 0)
+					continue;
+				ck_assert_msg(!minisign_key_is_equal(&was, &now), "%d", value);
+			}
+			line[at] = lines[i][at];
+		}
+	}
+}
+END_TEST
+
 /* All but the last newline, which mail programs eat. */
 START_TEST(a_cut_signature_is_none)
 {
@@ -367,6 +393,7 @@ static TCase *own_case(void)
 	tcase_add_test(tcase, what_is_signed_verifies_and_gives_its_trusted_comment);
 	tcase_add_test(tcase, every_byte_of_a_signature_counts);
 	tcase_add_test(tcase, every_bit_of_message_and_key_counts);
+	tcase_add_test(tcase, a_key_has_one_spelling);
 	tcase_add_test(tcase, a_cut_signature_is_none);
 	tcase_add_test(tcase, what_is_not_four_lines_is_none);
 	tcase_add_test(tcase, a_comment_of_another_signature_does_not_fit);

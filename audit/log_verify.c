@@ -15,7 +15,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,14 +45,6 @@ void log_verdict_done(struct log_verdict *verdict)
 	*verdict = (struct log_verdict){.findings = NULL};
 }
 
-static int may_not_be_read(const char *path, const char *what, struct problem *reterr_problem)
-{
-	return problem_set(reterr_problem, -EACCES,
-		"%s: %s may not be read by you: run as root, or be in the group of the auditors, "
-		"to which the log's files belong",
-		path, what);
-}
-
 int log_verify_read(const struct log_verifier *verifier, const char *name, size_t most_bytes,
 	struct log_bytes *text, struct problem *reterr_problem)
 {
@@ -62,7 +53,7 @@ int log_verify_read(const struct log_verifier *verifier, const char *name, size_
 	if (r == -ENOENT)
 		return 0;
 	if (r == -EACCES)
-		return may_not_be_read(verifier->path, name, reterr_problem);
+		return log_verify_may_not_read(verifier->path, name, reterr_problem);
 	if (r < 0)
 		return problem_set(reterr_problem, r, "%s/%s cannot be read: %s", verifier->path,
 			name, r == -EFBIG ? "it is larger than any such file" : strerror(-r));
@@ -81,17 +72,35 @@ static bool is_what_was_signed(const struct log_bytes *text, const struct log_he
 	return strcmp(hex_encode(digest, sizeof(digest), hex), head->sha256) == 0;
 }
 
-/* A line without an end: a crash leaves one, behind what is durable; a cut leaves one too. */
-static void judge_torn(struct log_verifier *verifier, uint64_t segment, uint64_t line, size_t bytes)
+/* Behind what audit-position has, and where no head vouches, a crash may have left anything. */
+static bool may_be_torn(const struct log_verifier *verifier, uint64_t segment)
+{
+	const struct log_listing *listing = &verifier->listing;
+	bool is_open =
+		segment > listing->last || (segment == listing->last && !listing->last_is_closed);
+
+	return is_open && verifier->position &&
+	       verifier->position->sequence < verifier->chain.expected;
+}
+
+/*
+ * A crash leaves a line without an end, or, where the file system made the file longer first,
+ * zeros; and so the rest of the segment is no record's.  A cut leaves a line without an end, too.
+ */
+static bool is_torn(struct log_verifier *verifier, uint64_t segment, uint64_t line, const char *at,
+	const char *newline, const char *end)
 {
 	const struct log_place place = {segment, line, verifier->chain.expected};
-	const struct log_listing *listing = &verifier->listing;
 
-	if (segment >= listing->last && !log_verify_head(verifier, segment) && verifier->position &&
-		verifier->position->sequence < verifier->chain.expected)
-		verifier->verdict->torn_bytes = bytes;
-	else
+	if (newline && !memchr(at, '\0', (size_t)(newline - at)))
+		return false;
+	if (may_be_torn(verifier, segment))
+		verifier->verdict->torn_bytes = (uint64_t)(end - at);
+	else if (!newline)
 		log_verdict_add(verifier->verdict, LOG_CUT, &place, "the last line has no end");
+	else
+		return false;
+	return true;
 }
 
 static bool has_finding_in(const struct log_verdict *verdict, uint64_t segment)
@@ -138,10 +147,8 @@ static int read_lines(struct log_verifier *verifier, uint64_t segment, uint64_t 
 	while (at < end) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
 
-		if (!newline) {
-			judge_torn(verifier, segment, lines + 1, (size_t)(end - at));
+		if (is_torn(verifier, segment, lines + 1, at, newline, end))
 			break;
-		}
 		r = log_chain_take(&verifier->chain, segment, ++lines, at, (size_t)(newline - at));
 		if (r < 0)
 			return r;
@@ -244,37 +251,6 @@ static void judge_dropped(struct log_verifier *verifier)
 			"the segment is not there, and no record says that it made room");
 }
 
-static void judge_position(struct log_verifier *verifier)
-{
-	const struct audit_position *position = verifier->position;
-	struct log_verdict *verdict = verifier->verdict;
-	struct log_chain *chain = &verifier->chain;
-	const uint64_t segment = verifier->listing.last;
-	bool fits;
-
-	if (!position || (verdict->log[0] && strcmp(position->log, verdict->log) != 0)) {
-		log_chain_settle(chain, true);
-		if (position)
-			log_verdict_add(verdict, LOG_CUT, &(struct log_place){0},
-				"audit-position is of another log");
-		return;
-	}
-	if (position->sequence > verdict->last_sequence) {
-		log_chain_settle(chain, true);
-		log_verdict_add(verdict, LOG_CUT,
-			&(struct log_place){segment, 0, verdict->last_sequence + 1},
-			"the log ends with record %" PRIu64 ", and audit-position has record "
-			"%" PRIu64,
-			verdict->last_sequence, position->sequence);
-		return;
-	}
-	fits = strcmp(chain->wanted_digest, position->sha256) == 0;
-	log_chain_settle(chain, position->sequence != verdict->last_sequence || fits);
-	if (!fits)
-		log_chain_blame(chain, &(struct log_place){segment, 0, position->sequence},
-			"audit-position has another digest for it");
-}
-
 static int verify_all(struct log_verifier *verifier, struct problem *reterr_problem)
 {
 	const struct log_listing *listing = &verifier->listing;
@@ -291,7 +267,7 @@ static int verify_all(struct log_verifier *verifier, struct problem *reterr_prob
 	r = read_segments(verifier, reterr_problem);
 	if (r < 0)
 		return r;
-	judge_position(verifier);
+	log_verify_judge_position(verifier);
 	judge_dropped(verifier);
 	memcpy(verdict->last_sha256, verifier->chain.digest, sizeof(verdict->last_sha256));
 	return 0;
@@ -327,7 +303,7 @@ static int look(const char *path, const struct audit_position *position, bool ba
 	log_chain_init(&verifier.chain, verdict, position ? position->sequence : 0);
 	r = log_listing_read(path, &verifier.listing);
 	if (r == -EACCES)
-		(void)may_not_be_read(path, "the directory", reterr_problem);
+		(void)log_verify_may_not_read(path, "the directory", reterr_problem);
 	else if (r < 0)
 		problem_set(reterr_problem, r, "%s: %s; name the directory of the log", path,
 			strerror(-r));
@@ -344,33 +320,6 @@ static int look(const char *path, const struct audit_position *position, bool ba
 	return r;
 }
 
-/* 1: it is known; 0: there is none, and none was named; -EBADMSG: it is no position. */
-static int read_position(const char *path, const char *position_path,
-	struct audit_position *ret_position, struct problem *reterr_problem)
-{
-	struct log_bytes text = {.at = NULL};
-	char beside[PATH_MAX];
-	int r;
-
-	if (snprintf(beside, sizeof(beside), "%s/..", path) >= (int)sizeof(beside))
-		return problem_set(reterr_problem, -ENAMETOOLONG, "%s: the name is too long", path);
-	r = log_bytes_read(position_path ? NULL : beside,
-		position_path ? position_path : LOG_POSITION_NAME, LOG_HEAD_BYTES_MAX, &text);
-	if (r >= 0)
-		r = log_position_decode(text.at, text.bytes, ret_position);
-	log_bytes_done(&text);
-	if (r >= 0)
-		return 1;
-	if ((r == -ENOENT || r == -ENOTDIR) && !position_path)
-		return 0;
-	if (r == -EBADMSG || r == -EPROTONOSUPPORT || r == -EFBIG)
-		return -EBADMSG;
-	if (r == -EACCES && !position_path)
-		return may_not_be_read(path, LOG_POSITION_NAME, reterr_problem);
-	return problem_set(reterr_problem, r, "%s: %s; it says where the log ends",
-		position_path ? position_path : LOG_POSITION_NAME, strerror(-r));
-}
-
 int log_verify(const char *path, const char *position_path, const struct trust *trusted,
 	struct log_verdict *ret_verdict, struct problem *reterr_problem)
 {
@@ -381,7 +330,7 @@ int log_verify(const char *path, const char *position_path, const struct trust *
 
 	for (int round = 0; moved && round < ROUNDS_MAX; round++) {
 		log_verdict_done(&verdict);
-		r = read_position(path, position_path, &position, reterr_problem);
+		r = log_verify_read_position(path, position_path, &position, reterr_problem);
 		if (r < 0 && r != -EBADMSG)
 			return r;
 		is_bad = r == -EBADMSG;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log_verify_impl.h - what the two halves of log_verify.c share: keys and heads, and records
+ * log_verify_impl.h - what the parts of log_verify*.c share: keys and heads, records, the end
  */
 #ifndef SPOOLGUARD_AUDIT_LOG_VERIFY_IMPL_H
 #define SPOOLGUARD_AUDIT_LOG_VERIFY_IMPL_H
@@ -37,5 +37,14 @@ const struct log_head *log_verify_head(const struct log_verifier *verifier, uint
 /* Reads name.  1: it is in text; 0: there is none. */
 must_check int log_verify_read(const struct log_verifier *verifier, const char *name,
 	size_t most_bytes, struct log_bytes *text, struct problem *reterr_problem);
+
+/* Of the file named, or the one beside path.  1: it is known; 0: there is none, and none was named;
+ * -EBADMSG: it is no position. */
+must_check int log_verify_read_position(const char *path, const char *position_path,
+	struct audit_position *ret_position, struct problem *reterr_problem);
+void log_verify_judge_position(struct log_verifier *verifier);
+
+/* Returns -EACCES. */
+int log_verify_may_not_read(const char *path, const char *what, struct problem *reterr_problem);
 
 #endif

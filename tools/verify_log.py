@@ -382,10 +382,12 @@ class Verifier:
             return False
         before = len(verdict.findings)
         lines = text.split(b"\n")
-        for at, line in enumerate(lines[:-1], 1):
+        for at, line in enumerate(lines, 1):
+            if at == len(lines) or b"\0" in line:
+                rest = b"\n".join(lines[at - 1:])
+                if not rest or self.is_torn(number, at, rest, at == len(lines)):
+                    break
             chain.take(number, at, line)
-        if lines[-1]:
-            self.judge_torn(number, len(lines), lines[-1])
         if head:
             self.judge_closed(number, head, text, len(lines) - 1, len(verdict.findings) > before)
         verdict.segments += 1
@@ -398,14 +400,17 @@ class Verifier:
             self.verdict.find("file missing", first, 0, 0, f"segments {first} to {end - 1} are not there")
         self.chain.jump(head["last"] + 1 if head else None, head["last_record"] if head else None)
 
-    def judge_torn(self, number, line, tail):
+    def is_torn(self, number, line, rest, is_last):
+        """A crash leaves half a line, or zeros, behind what audit-position has, where no head vouches."""
         expected = self.chain.expected or 0
         known = self.position["sequence"] if self.position else None
         if number >= self.last_segment and number not in self.closed_names and known is not None \
                 and known < expected:
-            self.verdict.torn = len(tail)
-        else:
+            self.verdict.torn = len(rest)
+            return True
+        if is_last:
             self.verdict.find("cut", number, line, expected, "the last line has no end")
+        return is_last
 
     def judge_closed(self, number, head, text, lines, found):
         chain, verdict = self.chain, self.verdict

@@ -25,7 +25,8 @@ static struct log_reader *reader;
 
 static void make(uint64_t records, uint64_t per_segment, uint64_t drop)
 {
-	const struct log_maker_options options = {records, per_segment, drop, 0};
+	const struct log_maker_options options = {
+		.records = records, .records_per_segment = per_segment, .drop = drop};
 	struct trust trust;
 
 	snprintf(directory, sizeof(directory), "%s/%d", scratch_path(), (int)getpid());

@@ -31,11 +31,16 @@
 
 static char directory[512];
 static struct trust trusted;
+static enum log_maker_fault head_2; /* of the logs that are made */
 static struct log_verdict verdict;
 
 static void make(uint64_t records, uint64_t per_segment, uint64_t drop, uint64_t step)
 {
-	const struct log_maker_options options = {records, per_segment, drop, step};
+	const struct log_maker_options options = {.records = records,
+		.records_per_segment = per_segment,
+		.drop = drop,
+		.head_2 = head_2,
+		.clock_step_at = step};
 	static unsigned int made;
 
 	snprintf(directory, sizeof(directory), "%s/%d.%u", scratch_path(), (int)getpid(), made++);
@@ -216,10 +221,12 @@ END_TEST
 START_TEST(a_line_that_a_crash_tore_is_no_fault_unless_it_was_durable)
 {
 	struct file segment, position;
+	char end[20];
 
 	make(100, 40, 0, 0);
 	load_segment(&segment, 3);
 	load(&position, LOG_POSITION_NAME);
+	memcpy(end, segment.text + segment.bytes - 20, 20);
 	/* Half of record 101 stands there, of which nothing is known. */
 	memcpy(segment.text + segment.bytes, segment.text, 20);
 	store(&segment, segment.text, segment.bytes + 20);
@@ -228,6 +235,18 @@ START_TEST(a_line_that_a_crash_tore_is_no_fault_unless_it_was_durable)
 	ck_assert_int_eq(unlink(position.path), 0);
 	expect(LOG_CUT, 3, 101);
 	restore(&position);
+
+	/* Zeros, and the end of another line. */
+	memset(segment.text + segment.bytes, 0, 100);
+	segment.text[segment.bytes + 100] = '\n';
+	store(&segment, segment.text, segment.bytes + 101);
+	expect_good();
+	ck_assert_uint_eq(verdict.torn_bytes, 101);
+	/* The same, where it was durable. */
+	memset(segment.text + segment.bytes - 20, 0, 10);
+	store(&segment, segment.text, segment.bytes);
+	expect(LOG_NO_RECORD, 3, 100);
+	memcpy(segment.text + segment.bytes - 20, end, 20);
 
 	/* Half of record 100, which audit-position has. */
 	store(&segment, segment.text, segment.bytes - 20);
@@ -320,6 +339,16 @@ START_TEST(removed_and_swapped_heads_are_found)
 		drop(&files[i]);
 	}
 	expect_good();
+}
+END_TEST
+
+START_TEST(a_head_of_the_right_key_has_to_fit_too)
+{
+	for (head_2 = LOG_MAKER_OTHER_LOG; head_2 <= LOG_MAKER_OTHER_FIRST; head_2++) {
+		make(100, 20, 0, 0);
+		expect(LOG_HEAD, 2, 0);
+	}
+	head_2 = LOG_MAKER_NO_FAULT;
 }
 END_TEST
 
@@ -622,6 +651,7 @@ int main(void)
 	tcase_set_timeout(bad, 3600);
 	tcase_add_test(bad, another_device_or_another_beginning_is_refused);
 	tcase_add_test(bad, removed_and_swapped_heads_are_found);
+	tcase_add_test(bad, a_head_of_the_right_key_has_to_fit_too);
 	tcase_add_test(bad, a_removed_segment_is_found);
 	tcase_add_test(bad, audit_position_that_does_not_fit_is_found);
 	tcase_add_test(bad, every_byte_of_a_small_log_counts);

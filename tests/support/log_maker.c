@@ -136,24 +136,37 @@ static void write_segment(struct maker *maker, char name[static LOG_NAME_BYTES])
 	write_file(maker, path, "", maker->lines, maker->bytes);
 }
 
-static void close_segment(struct maker *maker)
+/* The head of the segment, as text. */
+static void make_head(struct maker *maker, char *text, size_t bytes)
 {
-	char key[MINISIGN_KEY_LINE_BYTES], digest[AUDIT_HEX_BYTES], name[LOG_NAME_BYTES];
-	char path[LOG_NAME_BYTES + 8], text[2048];
+	const enum log_maker_fault fault =
+		maker->segment == 2 ? maker->options->head_2 : LOG_MAKER_NO_FAULT;
+	const uint64_t segment = maker->segment + (fault == LOG_MAKER_OTHER_SEGMENT);
+	char key[MINISIGN_KEY_LINE_BYTES], digest[AUDIT_HEX_BYTES];
 
-	write_segment(maker, name);
-	require(minisign_key_new(&maker->next_seed, &maker->next_key) == 0);
 	minisign_key_line(&maker->next_key, key);
 	digest_of(maker->lines, maker->bytes, digest);
-	snprintf(text, sizeof(text),
-		"{\"schema\":\"" LOG_HEAD_SCHEMA "\",\"log\":\"" LOG "\",\"segment\":%" PRIu64
+	if (fault == LOG_MAKER_OTHER_PREVIOUS_HEAD)
+		memset(maker->previous_head, 'a', AUDIT_HEX_BYTES - 1);
+	snprintf(text, bytes,
+		"{\"schema\":\"" LOG_HEAD_SCHEMA "\",\"log\":\"%s\",\"segment\":%" PRIu64
 		",\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"records\":%" PRIu64
 		",\"bytes\":%zu,\"sha256\":\"%s\",\"last_record\":\"%s\","
 		"\"previous_head\":\"%s\",\"time\":\"" TIME "\",\"next_segment\":%" PRIu64
 		",\"next_key\":\"%s\"}\n",
-		maker->segment, maker->first, maker->sequence, maker->sequence - maker->first + 1,
-		maker->bytes, digest, maker->previous, maker->previous_head, maker->segment + 1,
-		key);
+		fault == LOG_MAKER_OTHER_LOG ? BOOT : LOG, segment,
+		maker->first + (fault == LOG_MAKER_OTHER_FIRST), maker->sequence,
+		maker->sequence - maker->first + 1, maker->bytes, digest, maker->previous,
+		maker->previous_head, segment + 1, key);
+}
+
+static void close_segment(struct maker *maker)
+{
+	char name[LOG_NAME_BYTES], path[LOG_NAME_BYTES + 8], text[2048];
+
+	write_segment(maker, name);
+	require(minisign_key_new(&maker->next_seed, &maker->next_key) == 0);
+	make_head(maker, text, sizeof(text));
 	snprintf(
 		path, sizeof(path), "audit/%s", log_file_name(LOG_HEAD_FILE, maker->segment, name));
 	write_signed(maker, path, text, maker->seed, &maker->key);

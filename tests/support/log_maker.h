@@ -11,11 +11,21 @@
 #include "audit/trust.h"
 #include <stdint.h>
 
+/* A head that is signed as it should be, and does not fit. */
+enum log_maker_fault {
+	LOG_MAKER_NO_FAULT,
+	LOG_MAKER_OTHER_LOG,
+	LOG_MAKER_OTHER_SEGMENT,
+	LOG_MAKER_OTHER_PREVIOUS_HEAD,
+	LOG_MAKER_OTHER_FIRST,
+};
+
 struct log_maker_options {
 	uint64_t records;	      /* in all */
 	uint64_t records_per_segment; /* then it is closed */
 	uint64_t drop;		      /* so many of the oldest segments are gone */
-	uint64_t clock_step_at;	      /* from that record on the clock is an hour ahead; 0: never */
+	enum log_maker_fault head_2;
+	uint64_t clock_step_at; /* from that record on the clock is an hour ahead; 0: never */
 };
 
 /* directory: gets "audit" and "audit-position".  Segment 1 begins with record 1. */

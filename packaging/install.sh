@@ -57,6 +57,8 @@ table() { # MODE SOURCE DESTINATION
 644 packaging/systemd/spoolguard-mounter.service.in $unitdir/spoolguard-mounter.service
 644 packaging/systemd/spoolguard-mounter.socket     $unitdir/spoolguard-mounter.socket
 644 packaging/systemd/spoolguard-volumes.service.in $unitdir/spoolguard-volumes.service
+644 packaging/systemd/spoolguard-residue.service.in $unitdir/spoolguard-residue.service
+644 packaging/systemd/spoolguard-residue.timer      $unitdir/spoolguard-residue.timer
 644 packaging/systemd/mounts.conf     $unitdir/run-spoolguard-.mount.d/10-spoolguard.conf
 644 packaging/cups/50-spoolguard.conf $datadir/cups.service.d/50-spoolguard.conf
 644 packaging/cups/var-spool-cups.mount $datadir/var-spool-cups.mount

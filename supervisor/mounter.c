@@ -5,6 +5,7 @@
 #include "ipc/server.h"
 #include "supervisor/open_volume.h"
 #include "supervisor/unlock.h"
+#include "supervisor/wipe_unnamed.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -263,6 +265,47 @@ static void method_detach(void *context, struct server_call *call)
 	(void)server_reply(call, out, false);
 }
 
+/* The volume's own file system, and no other that may be mounted there. */
+static int device_of(const struct config_volume *volume, dev_t *ret_device)
+{
+	struct runtime_state state;
+	struct stat mounted, device;
+	int r = runtime_find(volume->medium, &state);
+
+	if (r < 0 || state.mount[0] == '\0' || stat(state.mount, &mounted) < 0 ||
+		stat(state.device, &device) < 0 || !S_ISBLK(device.st_mode) ||
+		mounted.st_dev != device.st_rdev)
+		return -ENOTCONN;
+	*ret_device = mounted.st_dev;
+	return 0;
+}
+
+static void method_cut_unnamed(void *context, struct server_call *call)
+{
+	const struct config_volume *volume = find_volume(context, call);
+	struct problem problem = {""};
+	struct wipe_unnamed found;
+	struct json_object *out;
+	dev_t device;
+	int r;
+
+	if (!volume)
+		return;
+	r = device_of(volume, &device);
+	if (r < 0) {
+		fail(call, problem_set(&problem, r, "volume %s is not open", volume->name),
+			&problem);
+		return;
+	}
+	wipe_unnamed(device, &found);
+	out = json_object_new_object();
+	fields_add_u64(out, "files", found.files);
+	fields_add_u64(out, "bytes", found.bytes);
+	fields_add_u64(out, "left", found.left);
+	fields_add_u64(out, "unseen", found.unseen);
+	(void)server_reply(call, out, false);
+}
+
 static void method_reload(void *context, struct server_call *call)
 {
 	struct problem problem = {""};
@@ -345,6 +388,7 @@ static int serve(struct mounter *mounter, int listen_fd, struct problem *reterr_
 		{"Attach", method_attach},
 		{"Detach", method_detach},
 		{"Renew", method_renew},
+		{"CutUnnamed", method_cut_unnamed},
 		{"Reload", method_reload},
 		{"Release", method_release},
 	};

@@ -15,6 +15,9 @@
  *   Renew(volume, force) + a descriptor of a passphrase, or none
  *      -> every slot of the old key destroyed, a new key, a new file system, attached again
  *         (in use: -EBUSY, or with force its users meet errors)
+ *   CutUnnamed(volume) -> files, bytes, left, unseen
+ *      files of the open volume that programs have open and that have no name any more are cut to
+ *      nothing (wipe_unnamed.h): a wipe asks for it
  *   Reload() reads the configuration again, as SIGHUP does; the service asks for it when it starts
  *   Release() ends it; the volumes stay attached.
  *

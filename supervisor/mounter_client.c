@@ -217,6 +217,24 @@ int mounter_client_detach(
 	return call_plain(client, "Detach", volume, reterr_problem);
 }
 
+int mounter_client_cut_unnamed(struct mounter_client *client, const char *volume,
+	struct wipe_unnamed *ret_found, struct problem *reterr_problem)
+{
+	struct wipe_unnamed found = {.files = 0};
+	struct message answer;
+	int r = call(client, "CutUnnamed", name_volume(volume), -1, &answer, reterr_problem);
+
+	if (r >= 0 && (!message_get_u64(answer.parameters, "files", &found.files) ||
+			      !message_get_u64(answer.parameters, "bytes", &found.bytes) ||
+			      !message_get_u64(answer.parameters, "left", &found.left) ||
+			      !message_get_u64(answer.parameters, "unseen", &found.unseen)))
+		r = -EPROTO;
+	if (r >= 0)
+		*ret_found = found;
+	message_done(&answer);
+	return r;
+}
+
 int mounter_client_reload(struct mounter_client *client, struct problem *reterr_problem)
 {
 	return call_plain(client, "Reload", NULL, reterr_problem);

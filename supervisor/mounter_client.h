@@ -14,6 +14,7 @@
 
 #include "base/macros.h"
 #include "base/problem.h"
+#include "supervisor/wipe_unnamed.h"
 #include <json-c/json.h>
 #include <stdbool.h>
 
@@ -32,6 +33,9 @@ must_check int mounter_client_renew(struct mounter_client *client, const char *v
 	struct problem *reterr_problem);
 must_check int mounter_client_detach(
 	struct mounter_client *client, const char *volume, struct problem *reterr_problem);
+/* Files of the open volume that have no name any more.  -ENOTCONN: it is not open. */
+must_check int mounter_client_cut_unnamed(struct mounter_client *client, const char *volume,
+	struct wipe_unnamed *ret_found, struct problem *reterr_problem);
 must_check int mounter_client_reload(struct mounter_client *client, struct problem *reterr_problem);
 must_check int mounter_client_release(struct mounter_client *client);
 

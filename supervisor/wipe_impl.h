@@ -85,13 +85,6 @@ void wipe_intake_close(struct wipe *wipe);
 /* wipe_standard.c */
 must_check int wipe_standard(struct wipe *wipe, struct problem *reterr_problem);
 
-/* wipe_unnamed.c: how many were cut, and their bytes. */
-struct wipe_unnamed {
-	uint64_t files, bytes;
-	uint64_t left; /* that could not be */
-};
-void wipe_unnamed(dev_t device, struct wipe_unnamed *ret_found);
-
 /* wipe_full.c */
 must_check int wipe_full_note_places(struct wipe *wipe, struct problem *reterr_problem);
 must_check int wipe_full_renew(struct wipe *wipe, struct problem *reterr_problem);

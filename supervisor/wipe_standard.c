@@ -18,7 +18,10 @@
 #include "attached/volumes.h"
 #include "pipeline/cups_spool.h"
 #include "supervisor/wipe_files.h"
+#include "supervisor/mounter.h"
+#include "supervisor/mounter_client.h"
 #include "supervisor/wipe_impl.h"
+#include "supervisor/wipe_unnamed.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -255,12 +258,34 @@ static int run_rounds(
 	return r;
 }
 
+/* The mounter may look into every process; where there is none we do, as far as we can. */
+static void find_unnamed(struct wipe *wipe, struct wipe_unnamed *ret_found)
+{
+	struct mounter_client *mounter;
+	char path[108];
+	int r = mounter_socket(path);
+
+	if (r >= 0)
+		r = mounter_client_new(path, &mounter);
+	if (r >= 0) {
+		r = mounter_client_cut_unnamed(mounter, wipe->volume->name, ret_found, NULL);
+		mounter_client_free(mounter);
+	}
+	if (r < 0)
+		wipe_unnamed(wipe->device, ret_found);
+}
+
 static void cut_unnamed(struct wipe *wipe)
 {
 	struct wipe_numbers *numbers = &wipe->record.numbers;
 	struct wipe_unnamed found;
 
-	wipe_unnamed(wipe->device, &found);
+	find_unnamed(wipe, &found);
+	if (found.unseen > 0)
+		wipe_record_add_note(&wipe->record,
+			"%llu processes could not be looked into: a file without a name that one "
+			"of them has open was not cut",
+			(unsigned long long)found.unseen);
 	numbers->cut_files += found.files;
 	numbers->cut_bytes += found.bytes;
 	numbers->left_files += found.left;

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * wipe_unnamed.c - files that a program has open and nobody can name any more
- *
- * Filters make temporary files, remove their names at once, and work through the descriptor.  They
- * are found among the descriptors of all processes (/proc), and cut to nothing: their blocks are
- * free then, and get their passes at the barrier.  Processes that we may not look into (another
- * PID namespace, a hardened /proc) are not seen.
- */
+#include "supervisor/wipe_unnamed.h"
 #include "base/io.h"
-#include "supervisor/wipe_impl.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -58,8 +50,10 @@ static void look_at_process(const char *process, dev_t device, struct wipe_unnam
 
 	snprintf(path, sizeof(path), "/proc/%s/fd", process);
 	directory = opendir(path);
-	if (!directory)
-		return; /* it has ended, or is not for us to see */
+	if (!directory) {
+		found->unseen += errno != ENOENT && errno != ESRCH; /* it has ended */
+		return;
+	}
 	while ((entry = readdir(directory))) {
 		char file[600];
 
@@ -77,8 +71,10 @@ void wipe_unnamed(dev_t device, struct wipe_unnamed *ret_found)
 	DIR *directory = opendir("/proc");
 
 	*ret_found = (struct wipe_unnamed){.files = 0};
-	if (!directory)
+	if (!directory) {
+		ret_found->unseen = 1;
 		return;
+	}
 	while ((entry = readdir(directory))) {
 		if (is_number(entry->d_name))
 			look_at_process(entry->d_name, device, ret_found);

@@ -43,12 +43,12 @@ if command -v systemd-analyze >/dev/null; then
 	cp /lib/systemd/system/cups.* "$work/units" 2>/dev/null
 	sed -i "s|=/usr/sbin/spoolguard|=$to/usr/sbin/spoolguard|; s|=/usr/bin/spoolguard|=$to/usr/bin/spoolguard|" "$work"/units/*.service
 	said=$(SYSTEMD_UNIT_PATH="$work/units:" systemd-analyze verify --man=no "$work"/units/*.service \
-		"$work"/units/*.socket "$work"/units/*.mount 2>&1 | grep -E "spoolguard|cups\.service\.d|var-spool")
+		"$work"/units/*.socket "$work"/units/*.mount "$work"/units/*.timer 2>&1 | grep -E "spoolguard|cups\.service\.d|var-spool")
 	[ -z "$said" ] || fail "systemd-analyze verify: $said"
 	ok "systemd finds nothing wrong with the units"
 
 	exposure() { systemd-analyze security --offline=yes --no-pager "$to/usr/lib/systemd/system/$1" 2>&1 | sed -n 's/.*: \([0-9.]*\) .*/\1/p' | tail -n 1; }
-	for unit in spoolguardd.service:2.5 spoolguard-mounter.service:3.6 spoolguard-volumes.service:3.8; do
+	for unit in spoolguardd.service:2.5 spoolguard-mounter.service:3.6 spoolguard-volumes.service:3.8 spoolguard-residue.service:3.8; do
 		got=$(exposure "${unit%:*}")
 		awk -v got="$got" -v most="${unit#*:}" 'BEGIN {exit !(got > 0 && got <= most)}' ||
 			fail "systemd-analyze security: ${unit%:*} has ${got:-nothing}, at most ${unit#*:} is allowed"

@@ -119,6 +119,32 @@ is_retired() { grep -q '"event":"job-retired"' /var/lib/spoolguard/events; }
 wait_for 30 is_retired || fail "no job is retired: $(tail -n 5 /var/lib/spoolguard/events)"
 ok "cups prints on the volume, tied to its mount, and jobs are retired"
 
+systemctl --quiet is-enabled spoolguard-residue.timer || fail "no residue check is on schedule"
+# cups's cache is not bound from the volume here: that is what it finds, and all.
+systemctl start spoolguard-residue.service && fail "the residue check finds nothing in a cache that is not on the volume"
+journalctl -b --no-pager -u spoolguard-residue >/root/residue
+grep -q 'on hold and cancelled' /root/residue || fail "the residue check did not go through cups: $(cat /root/residue)"
+[ "$(grep -oE ' (cups-cache|cups-logs|spool|state|memory|swap|medium|decrypted) +(clean|found|not searched) ' /root/residue | tr -s ' \n' ' ')" = \
+	" memory clean spool clean cups-cache found cups-logs clean state clean swap clean decrypted clean medium clean " ] ||
+	fail "the residue check: $(cat /root/residue)"
+has_event() { spoolguard events --json 2>/dev/null | grep -q residue-check; }
+has_event || fail "the residue check is no event"
+systemctl reset-failed spoolguard-residue.service
+ok "the residue check runs as its unit, through cups, and sees everything that it has to"
+
+# A filter's file that has no name any more: its process is another user's, and the service is in its sandbox.
+setpriv --reuid=7 --regid=7 --clear-groups bash -c 'exec 9>/var/spool/cups/tmp/filter && rm /var/spool/cups/tmp/filter
+	head -c 100000 /dev/zero | tr "\0" x >&9; exec sleep 1000' &
+filter=$!
+unnamed_bytes() { stat -Lc %s /proc/$filter/fd/9 2>/dev/null; }
+is_written() { [ "$(unnamed_bytes)" = 100000 ]; }
+wait_for 10 is_written || fail "no file without a name"
+spoolguard wipe-spool --standard --confirm spool --json >/root/wipe 2>&1 || fail "wipe-spool: $(cat /root/wipe)"
+[ "$(unnamed_bytes)" = 0 ] || fail "a wipe does not see a file without a name: $(cat /root/wipe)"
+kill $filter
+prints "after a wipe"
+ok "a wipe under the sandbox cuts what another user's program has open without a name"
+
 volume=$(volume_pid) mounter=$(pid_of spoolguard-mounter) service=$(pid_of spoolguardd) cups=$(pid_of cups)
 device=$(findmnt -nro SOURCE,ID /var/spool/cups)
 install_package next.deb

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define RULESET "ruleset(name=\"spoolguard\")"
+#define RULESET "ruleset(name=\"spoolguard\""
 #define ACTION	"action("
 
 /* Without comments, as rsyslog skips them: "#" to the end of a line that is not in a string. */

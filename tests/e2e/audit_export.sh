@@ -37,7 +37,7 @@ export_log --format csv >"$work/log.csv" || fail "csv"
 export_log --format sqlite --output "$work/log.db" || fail "sqlite"
 export_log --format openmetrics >"$work/log.prom" || fail "openmetrics"
 [ "$(stat -c %a "$work/log.txt")" = 600 ] || fail "an export may be read by $(stat -c %a "$work/log.txt")"
-[ -z "$(ls "$work" | grep spoolguard-new)" ] || fail "left over: $(ls "$work")"
+[ -z "$(find "$work" -name '*spoolguard-new*')" ] || fail "left over: $(ls "$work")"
 
 # Lines that nobody would write: each text would break out of its place if it were not escaped.
 $python - "$work/hostile.jsonl" <<'PYTHON' || fail "hostile.jsonl"

@@ -147,6 +147,37 @@ START_TEST(a_record_that_is_missing_repeated_or_swapped_is_not_passed_over)
 }
 END_TEST
 
+/* Who rewrites the open segment can make its chain fit, and not its numbers. */
+START_TEST(a_number_that_was_left_out_is_missed_though_the_chain_fits)
+{
+	for (uint64_t step = 0; step < 3; step++) {
+		struct audit_record record;
+		uint8_t digest[SHA256_BYTES];
+		char *line;
+
+		make_content(5);
+		for (char *at = content, *end; (end = strchr(at, '\n')); at = end + 1) {
+			ck_assert_int_eq(audit_record_decode(at, (size_t)(end - at), &record), 0);
+			ck_assert_int_eq(hash_sha256(at, (size_t)(end - at) + 1, digest), 0);
+			if (end + 1 < content + content_bytes)
+				audit_record_done(&record);
+			else
+				break;
+		}
+		record.stamp.sequence += step; /* 1 is right */
+		(void)hex_encode(digest, sizeof(digest), record.stamp.previous);
+		ck_assert_int_eq(audit_record_encode(&record.event, &record.stamp, &line), 0);
+		audit_record_done(&record);
+		memcpy(content + content_bytes, line, strlen(line));
+		put_back(content_bytes + strlen(line));
+		free(line);
+		ck_assert_int_eq(try_open(), step == 1 ? 0 : -EUCLEAN);
+		close_log();
+		ck_assert_int_eq(audit_log_set_aside(directory, &problem), 0);
+	}
+}
+END_TEST
+
 START_TEST(zeros_and_holes_of_a_group_that_was_not_acknowledged_are_cut_off)
 {
 	make_content(2);
@@ -154,6 +185,7 @@ START_TEST(zeros_and_holes_of_a_group_that_was_not_acknowledged_are_cut_off)
 	put_back(content_bytes + 1000); /* the file was longer before its data was there */
 	open_log();
 	ck_assert_uint_eq(count_of("audit-recovered", "1000 bytes"), 1);
+	ck_assert_uint_eq(size_of_segment(1), state().bytes); /* nothing lies behind the end */
 	ck_assert_uint_eq(count_of("job-retired", NULL), 5);
 	close_log();
 	for (size_t at = 0; at < content_bytes; at += 7) { /* a page of it was not written */
@@ -276,6 +308,7 @@ int main(void)
 		after_a_cut_at_any_byte_the_log_has_the_records_before_it_and_says_what_it_misses);
 	tcase_add_test(tc, a_byte_that_changed_is_never_taken_for_what_was_written);
 	tcase_add_test(tc, a_record_that_is_missing_repeated_or_swapped_is_not_passed_over);
+	tcase_add_test(tc, a_number_that_was_left_out_is_missed_though_the_chain_fits);
 	tcase_add_test(tc, zeros_and_holes_of_a_group_that_was_not_acknowledged_are_cut_off);
 	tcase_add_test(tc, a_position_that_was_torn_keeps_nobody_from_opening);
 	tcase_add_test(tc, heads_keys_and_names_that_do_not_fit_are_left_as_they_are);

@@ -65,7 +65,7 @@ endif
 
 # Which folder may use which: each folder's name, then what it links, nearest first.
 # tools/check-arrows.sh reads these lines and holds every #include against them.
-FOLDERS         := base crypto ipc client blockdev keystore overwrite audit compliance spool volume attached harness pipeline supervisor cli
+FOLDERS         := base crypto ipc client blockdev keystore overwrite drives audit compliance spool volume attached harness pipeline supervisor cli
 USES_base       :=
 USES_crypto     := base
 USES_ipc        := base
@@ -73,6 +73,7 @@ USES_client     := ipc base
 USES_blockdev   := crypto base
 USES_keystore   := blockdev crypto base
 USES_overwrite  := blockdev crypto base
+USES_drives     := blockdev crypto base
 USES_audit      := crypto base
 USES_compliance := audit crypto base
 USES_spool      := overwrite keystore blockdev crypto base
@@ -81,7 +82,7 @@ USES_attached   := harness volume spool overwrite keystore blockdev ipc crypto b
 USES_harness    := overwrite keystore blockdev crypto base
 USES_pipeline   := ipc base
 USES_supervisor := audit attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
-USES_cli        := compliance supervisor audit client attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
+USES_cli        := compliance supervisor audit drives client attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
 
 # Headers that this folder alone may name, by their beginnings.
 OWNS_crypto     := openssl/ sodium

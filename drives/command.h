@@ -83,16 +83,21 @@ struct command_port_ops {
 	int (*nvme_admin)(void *context, struct nvme_command *command);
 	int (*scsi)(void *context, struct scsi_command *command);
 	int (*mmc)(void *context, struct mmc_command *commands, uint32_t count); /* in one go */
-	/* BLKSECDISCARD; -EOPNOTSUPP. */
+	/* BLKSECDISCARD; -EOPNOTSUPP.  bytes 0: could it?  Nothing is discarded. */
 	int (*secure_discard)(void *context, uint64_t first_byte, uint64_t bytes);
 	/* The kernel looks at the size and the partitions anew. */
 	int (*rescan)(void *context);
+	/* Both or neither: a model's own time.  NULL: the machine's. */
+	uint64_t (*now_ms)(void *context);
+	void (*sleep_ms)(void *context, uint32_t ms);
 };
 
 struct command_port {
 	const struct command_port_ops *ops;
 	void *context;
 	enum command_interface interface;
+	uint32_t nsid;	/* NVMe: the namespace that the device is; 0: the controller itself */
+	uint64_t bytes; /* of the device, as its block path has it; 0: not known */
 };
 
 #endif

@@ -55,8 +55,7 @@ struct drive_facts {
 	bool is_ata; /* behind INTERFACE_SCSI */
 	char vendor[FACTS_TEXT_BYTES], model[FACTS_TEXT_BYTES], serial[FACTS_TEXT_BYTES];
 	char firmware[FACTS_TEXT_BYTES];
-	char wwn[FACTS_TEXT_BYTES]; /* "naa.5000c500a1b2c3d4", "eui.0025385...", "nguid...."; or ""
-				     */
+	char wwn[FACTS_TEXT_BYTES]; /* "naa.5000c500a1b2c3d4", "eui.0025385...", "nguid...."; "" */
 	uint64_t bytes;		    /* addressable now */
 	uint64_t native_bytes;	    /* with HPA, AMA and DCO taken away; 0: not known */
 	bool hpa, ama, dco;	    /* something is hidden, and how */
@@ -73,10 +72,17 @@ struct drive_facts {
 		bool idle_known, in_progress, failed; /* a sanitize that was begun earlier */
 		uint32_t progress;		      /* of 65536 */
 	} sanitize;
-	bool opal; /* TCG: detected, level 0 discovery */
+	bool opal;	  /* TCG: detected, level 0 discovery */
+	bool opal_locked; /* a range of it is locked */
 	bool mmc_boot, mmc_rpmb;
-	uint32_t namespaces[FACTS_NAMESPACES_MAX]; /* of the NVMe subsystem's controller */
+
+	/* NVMe.  What the list does not show (cut, or other controllers' own) may still be reached.
+	 */
+	uint32_t nsid; /* the device's own; 0: the device is the controller */
+	uint32_t namespaces[FACTS_NAMESPACES_MAX];
 	uint32_t namespace_count;
+	bool namespaces_known;	  /* all of them are in the list */
+	bool several_controllers; /* the subsystem has others */
 
 	bool health_known, healthy;
 	char health[FACTS_WHY_BYTES]; /* in words: what it warns of */

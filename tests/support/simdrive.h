@@ -10,8 +10,8 @@
  * ends move it by the clock.
  *
  *   Z1  What is not switched on is answered as a drive answers what it does not know.
- *   Z2  A power cut loses what the standard says is lost (frozen, security unlocked, a write
- * cache), and keeps what it says is kept (a sanitize under way, a password that was set).
+ *   Z2  A power cut loses what the standard says is lost (frozen, unlocked), and keeps what it
+ *       says is kept (a sanitize under way, a password that was set).
  */
 #ifndef SPOOLGUARD_TESTS_SUPPORT_SIMDRIVE_H
 #define SPOOLGUARD_TESTS_SUPPORT_SIMDRIVE_H
@@ -31,7 +31,8 @@ struct simdrive_options {
 	const char *model, *serial, *firmware; /* NULL: the model's own; "": none */
 	uint32_t rotation_rpm;		       /* ATA, SCSI; 0: 7200; 1: flash */
 	uint32_t sanitize_ms;		       /* how long one takes; 0: 2000 */
-	uint32_t namespaces;		       /* NVMe; 0: 1 */
+	uint32_t namespaces;		       /* NVMe, each of these bytes; 0: 1 */
+	uint32_t nsid; /* NVMe: the port's; 0: 1; UINT32_MAX: the controller */
 	bool no_sanitize, no_format, no_security, no_enhanced, no_crypto, no_block, no_overwrite;
 	bool fna_all;	  /* NVMe: format reaches all namespaces */
 	bool fixed_sense; /* ATA, SCSI: 0x70 instead of 0x72 */
@@ -44,7 +45,7 @@ struct simdrive_options {
 	bool fail;		/* fails at its end, and stays in failed mode until it is left */
 	uint64_t residue_bytes; /* so many at the medium's end survive */
 	uint32_t hang_at;	/* progress (of 65536) that it never gets beyond; 0: none */
-	bool swallow;		/* a bridge: commands come to nothing, the block path works */
+	bool swallow;		/* a bridge: commands "succeed" and come to nothing; blocks work */
 	bool crypto_accepted_without_fna; /* NVMe: accepts what it says that it cannot */
 	uint64_t bad_sector;		  /* reads and writes of it fail; UINT64_MAX or 0: none */
 	bool read_only;
@@ -62,6 +63,9 @@ const struct command_port *simdrive_port(struct simdrive *drive);
 /* Its medium through the ordinary path: fails while a sanitize runs, as a drive's does.  Gives. */
 must_check int simdrive_medium(struct simdrive *drive, struct blockdev **ret_bd);
 
+/* All of its bytes, also those that no path shows: to look at, and to fill before. */
+uint8_t *simdrive_bytes(struct simdrive *drive, uint64_t *ret_bytes);
+
 void simdrive_advance(struct simdrive *drive, uint32_t ms);
 /* Z2; the next command finds it powered up. */
 void simdrive_power_cut(struct simdrive *drive);
@@ -70,7 +74,14 @@ void simdrive_vanish(struct simdrive *drive, uint64_t nth_command);
 /* The nth command is not delivered (-EIO), and a reset has happened. */
 void simdrive_fail_nth(struct simdrive *drive, uint64_t nth_command);
 bool simdrive_fired(const struct simdrive *drive);
-/* How many commands it was given, and how many of those change a drive. */
+/*
+ * Sees each command before (result 1) and after it was answered (0, -errno), and may change the
+ * answer: what damages an Identify page.  command is a struct nvme_command, scsi_command or
+ * mmc_command.
+ */
+void simdrive_set_hook(struct simdrive *drive,
+	void (*hook)(void *context, void *command, int result), void *context);
+/* How many commands it was given, and how many of those would change a drive. */
 uint64_t simdrive_commands(const struct simdrive *drive);
 uint64_t simdrive_changes(const struct simdrive *drive);
 

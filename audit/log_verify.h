@@ -57,7 +57,8 @@ struct log_verdict {
 };
 void log_verdict_done(struct log_verdict *verdict);
 
-/* path: DIR/audit or a copy of it.  position_path: NULL: "../audit-position" if it is there.
+/* path: DIR/audit or a copy of it.  position_path: NULL: "../audit-position" if it is there
+ * (and path is no log that was set aside: that is the new log's).
  * < 0: it could not be looked at (and nothing is said); 0: see the verdict. */
 must_check int log_verify(const char *path, const char *position_path, const struct trust *trusted,
 	struct log_verdict *ret_verdict, struct problem *reterr_problem);

@@ -39,6 +39,14 @@ sed -i '/"sequence":200,/s/"role":"service"/"role":"servant"/' "$work/copy/"segm
 grep -qE '^segment [0-9]+, line [0-9]+, record 200: changed: ' "$work/out" || fail "the place is not named: $(cat "$work/out")"
 ok "no key, another key, a changed record: refused, with the place"
 
+cp -a "$log" "$work/anew"
+mv "$work/anew/audit" "$work/anew/audit.set-aside-20261124T090000Z"
+cp "$work/other/audit-position" "$work/anew"
+"$sg" audit verify --trust "$trust" "$work/anew/audit.set-aside-20261124T090000Z" >"$work/out" || fail "a log that was set aside: $(cat "$work/out")"
+grep -q 'not at hand' "$work/out" || fail "the position of another log is taken"
+"$root/tools/verify_log.py" "$work/anew/audit.set-aside-20261124T090000Z" "$trust" >/dev/null || fail "verify_log.py: a log that was set aside"
+ok "a log that was set aside is not held against the position of the new one"
+
 # --- show ---
 show() { "$sg" audit show "$@" "$log/audit"; }
 [ "$(show | wc -l)" = "$(cat "$log"/audit/segment-*.jsonl | wc -l)" ] || fail "not all records are shown"

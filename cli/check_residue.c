@@ -18,6 +18,15 @@
 #define SETTLE_MS	  30000u /* the service overwrites job.cache a moment after the purge */
 #define LOOK_US		  200000u
 
+/* H3: what others say of a failure may have the file's name in it. */
+static void note_failure(struct residue_run *run, const char *what, const char *text)
+{
+	char shown[RESIDUE_WHERE_BYTES];
+
+	residue_scan_path(&run->scan, text, shown);
+	residue_reason(&run->report, "%s%s", what, shown);
+}
+
 /* --- before the receipt --- */
 
 /* Title and user are in the control file: if cupsd has written it by now, they are seen there. */
@@ -42,9 +51,7 @@ static int see(struct residue_run *run)
 		&run->volume, &run->scan, run->route.file, run->report.seen, &problem);
 
 	if (r < 0)
-		residue_reason(&run->report,
-			"the canary could not be looked at before it was "
-			"retired: %s",
+		note_failure(run, "the canary could not be looked at before it was retired: ",
 			problem_text(&problem, r));
 	else if (run->report.seen[CANARY_TEXT] == 0)
 		residue_reason(&run->report,
@@ -169,6 +176,15 @@ static int search_all(struct residue_run *run)
 
 /* --- all of it --- */
 
+static void abandon(struct residue_run *run)
+{
+	struct problem problem = {""};
+	int r = residue_way_abandon(&run->route, &run->report, &problem);
+
+	if (r < 0)
+		note_failure(run, "the canary job could not be ended: ", problem_text(&problem, r));
+}
+
 static int check(struct residue_run *run, struct problem *problem)
 {
 	int r = residue_way_plant(&run->route, run->canary, &run->report, problem);
@@ -179,7 +195,7 @@ static int check(struct residue_run *run, struct problem *problem)
 		r = residue_way_finish(&run->route, &run->scan, &run->report, problem);
 	if (r >= 0 && run->report.is_retired)
 		r = search_all(run);
-	residue_way_abandon(&run->route, &run->report);
+	abandon(run);
 	return r;
 }
 
@@ -249,7 +265,7 @@ static enum cli_exit check_with(const struct residue_arguments *arguments)
 	r = check(&run, &problem);
 	run.report.is_interrupted = r == -ECANCELED;
 	if (r < 0)
-		residue_reason(&run.report, "%s",
+		note_failure(&run, "",
 			r == -ECANCELED ? "it was interrupted" : problem_text(&problem, r));
 	if (r < 0 || !run.report.is_retired)
 		note_unsearched(&run.report);

@@ -279,21 +279,17 @@ int residue_way_finish(struct residue_route *route, struct residue_scan *scan,
 	return r;
 }
 
-void residue_way_abandon(struct residue_route *route, struct residue_report *report)
+int residue_way_abandon(
+	struct residue_route *route, struct residue_report *report, struct problem *reterr_problem)
 {
-	struct problem problem = {""};
 	int r = 0;
 
-	if (route->is_planted && !route->is_over) {
-		if (route->cups)
-			r = cups_server_cancel_job(route->cups, route->cups_job, &problem);
-		else if (route->service)
-			r = complete_call(route, false, report, &problem);
-		else
-			r = retire_direct(route, report, &problem);
-		if (r < 0)
-			cli_warn("the canary job %s could not be ended: %s", report->job_id,
-				problem_text(&problem, r));
-	}
+	/* One that was to be printed, and is not in time, prints no more. */
+	if (route->is_planted && route->cups && (!route->is_over || !report->is_retired))
+		r = cups_server_cancel_job(route->cups, route->cups_job, reterr_problem);
+	else if (route->is_planted && !route->is_over)
+		r = route->service ? complete_call(route, false, report, reterr_problem)
+				   : retire_direct(route, report, reterr_problem);
 	secret_wipe(route->file, sizeof(route->file));
+	return r;
 }

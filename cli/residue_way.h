@@ -48,7 +48,8 @@ must_check int residue_way_plant(struct residue_route *route, const struct resid
  */
 must_check int residue_way_finish(struct residue_route *route, struct residue_scan *scan,
 	struct residue_report *report, struct problem *reterr_problem);
-/* A1.  Nothing is waited for, but for a direct one. */
-void residue_way_abandon(struct residue_route *route, struct residue_report *report);
+/* A1.  Nothing is waited for, but for a direct one.  < 0: it could not be ended. */
+must_check int residue_way_abandon(
+	struct residue_route *route, struct residue_report *report, struct problem *reterr_problem);
 
 #endif

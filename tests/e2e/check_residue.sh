@@ -62,8 +62,8 @@ refuses 3 'does not run' "$sg" check residue --way call
 "$sg" check residue --json --config "$conf" --rate 1M >"$work/report" 2>"$work/err" &
 pid=$!
 pids+=("$pid")
-wait_until 20 test -n "$(pgrep -P $$ -f 'check residue')"
-sleep 0.5
+hears_interrupts() { [ $((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$pid/status") & 2)) != 0 ]; }
+wait_until 60 hears_interrupts
 kill -INT "$pid"
 wait "$pid"
 [ $? = 3 ] || fail "an interrupted run exits with something else: $(cat "$work/err")"

@@ -217,6 +217,39 @@ START_TEST(a_sheet_from_memory_is_printed)
 }
 END_TEST
 
+START_TEST(a_job_that_is_submitted_on_hold_is_its_users_and_waits_until_it_is_released)
+{
+	const struct cups_submission submission = {.queue = "raw",
+		.title = "Held-Title",
+		.user = "helduser",
+		.format = "text/plain",
+		.held = true};
+	enum cups_job_state state;
+	int id;
+
+	ck_assert_int_eq(cups_server_submit(server, &submission, "held\n", 5, &id, &problem), 0);
+	ck_assert_int_eq(cups_server_job_state(server, id, &state, &problem), 0);
+	ck_assert_int_eq(state, CUPS_JOB_HELD);
+	ck_assert_str_eq(cupsd_rig("lpstat -o | grep -c helduser"), "1");
+	ck_assert_int_eq(cups_server_release_job(server, id, &problem), 0);
+	cupsd_rig("job_wait %d 9", id);
+	ck_assert_int_eq(cups_server_release_job(server, 999999, &problem), -ESRCH);
+}
+END_TEST
+
+START_TEST(the_default_queue_is_taken_or_else_the_first)
+{
+	char queue[CUPS_QUEUE_BYTES];
+
+	ck_assert_int_eq(cups_server_any_queue(server, queue, &problem), 0);
+	ck_assert_int_eq(cups_server_find_queue(server, queue, &problem), 0);
+	cupsd_rig("lpadmin -d slow");
+	ck_assert_int_eq(cups_server_any_queue(server, queue, &problem), 0);
+	ck_assert_str_eq(queue, "slow");
+	cupsd_rig("lpadmin -x slow && queue_raw slow 0.5");
+}
+END_TEST
+
 START_TEST(a_queue_is_there_or_not)
 {
 	ck_assert_int_eq(cups_server_find_queue(server, "raw", &problem), 0);
@@ -303,6 +336,9 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_purged_job_is_gone_with_its_files_and_purging_it_again_is_no_failure);
 	tcase_add_test(tc, a_cancelled_job_stays_known_and_one_that_ended_before_is_no_failure);
 	tcase_add_test(tc, a_sheet_from_memory_is_printed);
+	tcase_add_test(
+		tc, a_job_that_is_submitted_on_hold_is_its_users_and_waits_until_it_is_released);
+	tcase_add_test(tc, the_default_queue_is_taken_or_else_the_first);
 	tcase_add_test(tc, a_queue_is_there_or_not);
 	tcase_add_test(tc, a_restart_between_two_questions_is_not_noticed);
 	tcase_add_test(tc, nobody_there_is_said_at_once);

@@ -14,30 +14,29 @@ const struct audit_event_kind audit_event_kinds[] = {
 
 	{"audit-started", AUDIT_NOTICE, AUDIT_ALERT, "start-up of the audit functions", false,
 		"The log was opened; detail says how it ended before.", AUDIT_BY_SERVICE, NULL,
-		"segment, segment_bytes, size_bytes, when_full, log"},
+		NULL},
 	{"audit-stopped", AUDIT_NOTICE, AUDIT_ALERT, "shutdown of the audit functions", false,
 		"The log was closed in order.", AUDIT_BY_SERVICE, NULL, NULL},
 	{"audit-recovered", AUDIT_WARNING, AUDIT_ALERT, NULL, false,
 		"The last line was torn by a crash and was cut off, or the log ends before its "
 		"counter.",
-		AUDIT_BY_SERVICE, NULL, "segment, cut_bytes, position, last"},
+		AUDIT_BY_SERVICE, NULL, NULL},
 	{"audit-read", AUDIT_INFO, AUDIT_WARNING, MANAGEMENT, false,
 		"Somebody read the log through the service; count: his calls since it was noted "
 		"last, at most once an hour.",
 		AUDIT_BY_CALLER, NULL, "since, count"},
 	{"log-segment-closed", AUDIT_INFO, AUDIT_ERROR, NULL, false,
 		"A segment was closed by a signed head, and its key destroyed.", AUDIT_BY_SERVICE,
-		NULL, "segment, first, last, records, bytes, sha256, head"},
+		NULL, "segment, head"},
 	{"log-dropped", AUDIT_WARNING, AUDIT_ERROR, NULL, false,
 		"The oldest segment made room; its head stays.", AUDIT_BY_SERVICE, NULL,
-		"segment, first, last, records, bytes, sha256, head"},
+		"segment, first, last, sha256, head"},
 	{"log-nearly-full", AUDIT_WARNING, AUDIT_WARNING, NULL, false,
-		"80 % of the size of the log is used: export it.", AUDIT_BY_SERVICE, NULL,
-		"bytes, size_bytes"},
+		"80 % of the size of the log is used: export it.", AUDIT_BY_SERVICE, NULL, NULL},
 	{"log-set-aside", AUDIT_ALERT, AUDIT_ALERT, MANAGEMENT, false,
-		"A log that did not verify was set aside, and this one begun; detail has its "
-		"digest.",
-		AUDIT_BY_SERVICE, NULL, "log, directory, sha256, files"},
+		"A log that did not verify was set aside, and this one begun; sha256sum is "
+		"its digest.",
+		AUDIT_BY_SERVICE, NULL, "sha256sum"},
 	{"log-lost", AUDIT_ALERT, AUDIT_ALERT, NULL, false,
 		"Records could not be written and were let go.", AUDIT_BY_SERVICE, NULL, "count"},
 
@@ -93,13 +92,13 @@ const struct audit_event_kind audit_event_kinds[] = {
 		AUDIT_BY_HOST, NULL, "user, suppressed"},
 	{"management", AUDIT_NOTICE, AUDIT_WARNING, MANAGEMENT, true,
 		"A management function of the service, the host or the printer was used.",
-		AUDIT_BY_CALLER, "volume", "method, user, suppressed"},
+		AUDIT_BY_CALLER, "volume", "method, name, user, suppressed"},
 
 	/* --- Keys --- */
 
 	{"key-state", AUDIT_NOTICE, AUDIT_ERROR, NULL, false,
 		"A key went from one state of SP 800-57 part 1 section 7 to another.",
-		AUDIT_BY_SERVICE, "volume", "key, id, from, to, since"},
+		AUDIT_BY_SERVICE, "volume", "key, id, number, to, reason, since"},
 	{"key-changed", AUDIT_NOTICE, AUDIT_ERROR, MANAGEMENT, false,
 		"A key slot was added, changed or removed, or a header backed up or restored.",
 		AUDIT_BY_CALLER, "volume", "act, slot, header_backups"},

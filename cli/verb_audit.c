@@ -18,6 +18,8 @@ static const struct {
 	{"verify", audit_verify},
 	{"export", audit_export},
 	{"match", audit_match},
+	{"record", audit_record},
+	{"set-aside", audit_set_aside},
 };
 
 int audit_usage(const char *format, ...)
@@ -87,7 +89,10 @@ const struct cli_verb cli_verb_audit = {
 		"                               [DIRECTORY]\n"
 		"       spoolguard audit match --user NAME|--title NAME [--state-directory "
 		"DIRECTORY]\n"
-		"                              [--json]\n\n"
+		"                              [--json]\n"
+		"       spoolguard audit record EVENT [--outcome OUTCOME] [--user NAME]\n"
+		"                               [--origin WHERE] [--detail TEXT] | --pam\n"
+		"       spoolguard audit set-aside\n\n"
 		"The audit log is read where it lies, without the service.  DIRECTORY is the "
 		"log's,\n"
 		"or a copy of it; without it that of the service's state directory.\n\n"
@@ -136,6 +141,20 @@ const struct cli_verb cli_verb_audit = {
 		"  --user NAME              a user's name; \"-\" reads it from standard input\n"
 		"  --title NAME             a job's title, likewise\n"
 		"  --state-directory DIRECTORY  the service's, if not that of its configuration\n\n"
+		"Record has the service write what happened outside of it (an administrator's "
+		"right):\n"
+		"authenticated, authentication-failed, login-limit, session-failed, role-changed,\n"
+		"time-changed, management.  docs/EVENTS.md shows how the host does it by "
+		"itself.\n\n"
+		"  --outcome OUTCOME  success, failure or denied; else as the event's name says\n"
+		"  --user NAME        who, or was said to be; only a keyed digest of it is kept\n"
+		"  --origin WHERE     from where, such as an address\n"
+		"  --detail TEXT      one line, without names of people and jobs\n"
+		"  --pam              user, origin and service as pam_exec(8) hands them over\n\n"
+		"Set-aside renames a log that does not fit, or is full, and begins a new one, "
+		"whose\n"
+		"first record has the digest of the old one.  The new log has a new root: whoever\n"
+		"verifies needs \"spoolguard key public\" again.\n\n"
 		"Exit code: 0 shown, written, good or found; 1 there are lines that are no "
 		"records, or\n"
 		"findings, or no record has that name; 2 usage; 3 the log cannot be read (who is "

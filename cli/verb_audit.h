@@ -13,6 +13,8 @@ int audit_show(int argc, char **argv);
 int audit_verify(int argc, char **argv);
 int audit_export(int argc, char **argv);
 int audit_match(int argc, char **argv);
+int audit_record(int argc, char **argv);
+int audit_set_aside(int argc, char **argv);
 
 /* The state directory, by the configuration (the default where there is none): where
  * "audit", "audit-position" and "keys" are.  Gives ret_directory to free(). */

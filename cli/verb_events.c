@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verb_events.c - "spoolguard events": what happened, as the service remembers it
+ * verb_events.c - "spoolguard events": records of the audit log, asked of the service
  */
 #include "cli/cli.h"
 #include "cli/service_client.h"
@@ -33,9 +33,9 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 	return true;
 }
 
-static void print_field(struct json_object *event, const char *before, const char *key)
+static void print_field(struct json_object *object, const char *before, const char *key)
 {
-	const char *text = service_client_text(event, key);
+	const char *text = object ? service_client_text(object, key) : "";
 
 	if (text[0])
 		printf("%s%s", before, cli_shown(text));
@@ -43,16 +43,27 @@ static void print_field(struct json_object *event, const char *before, const cha
 
 static void print_event(struct json_object *event)
 {
+	struct json_object *subject = json_object_object_get(event, "subject");
+	struct json_object *object = json_object_object_get(event, "object");
+	struct json_object *data = json_object_object_get(event, "data");
+
 	printf("%" PRIu64, service_client_number(event, "sequence"));
+	if (service_client_flag(event, "pending"))
+		printf(" (not in the log yet)");
 	print_field(event, " ", "time");
 	print_field(event, " ", "event");
-	print_field(event, " ", "object");
+	print_field(object, " job ", "job");
+	print_field(object, " volume ", "volume");
+	print_field(object, " drive ", "drive");
 	print_field(event, ": ", "outcome");
 	print_field(event, ", ", "detail");
-	if (service_client_text(event, "role")[0])
-		printf(" (uid %" PRIu64 ", %s)", service_client_number(event, "uid"),
-			cli_shown(service_client_text(event, "role")));
-	printf("\n");
+	if (data)
+		printf(" %s", cli_shown(json_object_to_json_string_ext(data,
+				      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
+	print_field(subject, " (", "role");
+	printf(", uid %" PRIu64, service_client_number(subject, "uid"));
+	print_field(subject, ", from ", "origin");
+	printf(")\n");
 }
 
 /* Into all, or printed; returns where to go on. */
@@ -115,19 +126,21 @@ static int run(int argc, char **argv)
 	r = service_client_open(&client, &problem);
 	if (r == -ESRCH)
 		problem_set(&problem, r,
-			"events are the service's, and none answers; start spoolguardd, or read "
-			"the file \"events\" in its state directory");
+			"no service answers; start spoolguardd, or read the log where it lies: "
+			"\"spoolguard audit show\"");
 	return r < 0 ? cli_fail(&problem, r) : tell(client, &arguments);
 }
 
 const struct cli_verb cli_verb_events = {
 	.name = "events",
-	.summary = "what happened, as the service remembers it",
+	.summary = "what happened: the audit log, asked of the service",
 	.usage = "usage: spoolguard events [--since NUMBER] [--json]\n\n"
 		 "What the service did, was asked for and refused, oldest first: number, time, "
 		 "event,\n"
-		 "what it was about, how it went, and who asked in which role.  The newest are\n"
-		 "remembered; all are in the file \"events\" of the service's state directory.\n\n"
+		 "what it was about, how it went, and who asked in which role.  They are the "
+		 "records\n"
+		 "of the audit log; \"spoolguard audit\" shows and verifies it without the "
+		 "service.\n\n"
 		 "  --since NUMBER  from that number on\n\n"
 		 "Exit code: 0 shown, 1 not (it needs the role auditor or administrator).\n",
 	.run = run,

@@ -22,8 +22,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADING	     "\001"
-#define SECTIONS_MAX 8 /* without those that have names */
+#define HEADING		 "\001"
+#define SECTIONS_MAX	 8 /* without those that have names */
+#define LOG_SEGMENTS_MIN     8u
 
 typedef void complain_function(void *context, const struct config_complaint *complaint);
 
@@ -118,7 +119,7 @@ static bool begin_named(struct reading *reading, const char *kind, const char *n
 /* The index-th section without a name, or NULL. */
 static const char *plain_section(size_t index)
 {
-	static const char *const names[] = {"service", "roles", "cups", "wipe"};
+	static const char *const names[] = {"service", "roles", "cups", "wipe", "audit"};
 
 	return index < ARRAY_SIZE(names) ? names[index] : NULL;
 }
@@ -154,8 +155,8 @@ static void begin_section(struct reading *reading, const char *text)
 		return;
 	}
 	complain(reading, reading->line, reading->heading,
-		"there is no such section; there are [service], [roles], [cups], [wipe], [volume "
-		"NAME] and [watch NAME]");
+		"there is no such section; there are [service], [roles], [cups], [wipe], [audit], "
+		"[volume NAME] and [watch NAME]");
 }
 
 /* --- lines --- */
@@ -359,6 +360,16 @@ static void check_watches(struct reading *reading)
 	}
 }
 
+/* 0: it has none. */
+static int heading_line(const struct reading *reading, const char *section)
+{
+	size_t i = 0;
+
+	while (strcmp(plain_section(i), section) != 0)
+		i++;
+	return reading->heading_lines[i];
+}
+
 static void check_whole(struct reading *reading)
 {
 	struct config *config = reading->config;
@@ -366,6 +377,10 @@ static void check_whole(struct reading *reading)
 	if (strlen(config->socket) > 107)
 		complain(reading, reading->heading_lines[0], "socket",
 			"a socket's path has at most 107 bytes");
+	if (config->audit_size_bytes < LOG_SEGMENTS_MIN * config->audit_segment_bytes)
+		complain(reading, heading_line(reading, "audit"), "size",
+			"[audit] size has room for %u segments at least (segment_size)",
+			LOG_SEGMENTS_MIN);
 	for (size_t i = 0; i < config->volume_count; i++)
 		check_volume(reading, i);
 	check_places(reading);

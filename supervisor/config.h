@@ -10,6 +10,7 @@
 #ifndef SPOOLGUARD_SUPERVISOR_CONFIG_H
 #define SPOOLGUARD_SUPERVISOR_CONFIG_H
 
+#include "audit/log.h"
 #include "base/problem.h"
 #include "supervisor/schedule.h"
 #include <limits.h>
@@ -103,6 +104,10 @@ struct config {
 	bool wipe_full;
 	char confirmation_queue[128]; /* "": none */
 	uint64_t confirmation_timeout_s;
+
+	/* [audit] */
+	uint64_t audit_size_bytes, audit_segment_bytes, audit_segment_age_s;
+	enum log_when_full audit_when_full;
 
 	struct config_volume volumes[CONFIG_VOLUMES_MAX];
 	size_t volume_count;

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DURATION_MS_MAX (3650ull * 86400u * 1000u) /* ten years */
-#define WORDS		" \t,"
+#define DURATION_MS_MAX	  (3650ull * 86400u * 1000u) /* ten years */
+#define WORDS		  " \t,"
+#define SEGMENT_BYTES_MAX (1u << 30)
 
 static bool refuse(char reason[static CONFIG_REASON_BYTES], const char *format, ...)
 	format_printf(2, 3);
@@ -187,6 +188,33 @@ static bool set_seconds(void *section, const struct config_rule *rule, const cha
 			text);
 	*value = ms / 1000;
 	return true;
+}
+
+static bool set_age(void *section, const struct config_rule *rule, const char *text,
+	char reason[static CONFIG_REASON_BYTES])
+{
+	uint64_t *value = place(section, rule), before = *value;
+
+	if (!set_seconds(section, rule, text, reason))
+		return false;
+	if (*value > 0)
+		return true;
+	*value = before;
+	return refuse(reason, "\"%.100s\" is too short; at least 1s", text);
+}
+
+static bool set_segment_size(void *section, const struct config_rule *rule, const char *text,
+	char reason[static CONFIG_REASON_BYTES])
+{
+	uint64_t *value = place(section, rule), before = *value;
+
+	if (!set_size(section, rule, text, reason))
+		return false;
+	if (*value >= AUDIT_SEGMENT_BYTES_MIN && *value <= SEGMENT_BYTES_MAX)
+		return true;
+	*value = before;
+	return refuse(reason, "\"%.100s\" is not between %uK and %uM", text,
+		AUDIT_SEGMENT_BYTES_MIN >> 10, SEGMENT_BYTES_MAX >> 20);
 }
 
 static bool set_schedule(void *section, const struct config_rule *rule, const char *text,
@@ -369,6 +397,7 @@ static const char *const on_failure_choices[] = {"hold", "continue-without-recei
 static const char *const unlock_choices[] = {"ask", "credential", "key-file", "boot-key", NULL};
 static const char *const when_choices[] = {"settled", "unlinked", NULL};
 static const char *const scope_choices[] = {"standard", "full", NULL};
+static const char *const when_full_choices[] = {"rotate", "stop", NULL};
 
 /* A bool is kept where the second of two choices is meant. */
 static bool set_second_choice(void *section, const struct config_rule *rule, const char *text,
@@ -391,6 +420,7 @@ static bool set_second_choice(void *section, const struct config_rule *rule, con
 #define ROLES	"roles"
 #define CUPS	"cups"
 #define WIPE	"wipe"
+#define AUDIT	"audit"
 #define VOLUME	"volume NAME"
 #define WATCH	"watch NAME"
 
@@ -488,6 +518,20 @@ static const struct config_rule rules[] = {
 		set_queue, TEXT(struct config, confirmation_queue)},
 	{{WIPE, "confirmation_timeout", "5min", "How long the sheet is waited for."}, set_seconds,
 		IN(struct config, confirmation_timeout_s)},
+
+	{{AUDIT, "size", "64M",
+		 "What all segments of the audit log may take together; heads of dropped ones "
+		 "stay, "
+		 "1 kB each."},
+		set_size, IN(struct config, audit_size_bytes)},
+	{{AUDIT, "segment_size", "1M", "A segment is closed, and signed, before it is larger."},
+		set_segment_size, IN(struct config, audit_segment_bytes)},
+	{{AUDIT, "segment_age", "1d", "... or when it is older than this."}, set_age,
+		IN(struct config, audit_segment_age_s)},
+	{{AUDIT, "when_full", "rotate",
+		 "rotate (the oldest segment goes, its head stays) or stop (nothing is claimed "
+		 "until there is room)."},
+		set_choice, IN(struct config, audit_when_full), .choices = when_full_choices},
 
 	{{VOLUME, "medium", NULL, "The image file or block device; needed."}, set_path,
 		TEXT(struct config_volume, medium)},

@@ -36,14 +36,57 @@ const char *keeper_state_text(enum keeper_state state)
 	return texts[state];
 }
 
+const char *keeper_object(struct keeper *keeper, char buf[static KEEPER_OBJECT_BYTES])
+{
+	pthread_mutex_lock(&keeper->lock);
+	snprintf(buf, KEEPER_OBJECT_BYTES, "%s",
+		keeper->runtime.uuid[0] ? keeper->runtime.uuid : keeper->options.volume->name);
+	pthread_mutex_unlock(&keeper->lock);
+	return buf;
+}
+
+void keeper_note(struct keeper *keeper, const char *event, const char *outcome, const char *detail,
+	struct json_object *data)
+{
+	char volume[KEEPER_OBJECT_BYTES];
+	const struct audit_event what = {
+		.event = event,
+		.uid = geteuid(),
+		.volume = keeper_object(keeper, volume),
+		.outcome = outcome,
+		.detail = detail[0] ? detail : NULL,
+		.data = data,
+	};
+
+	fields_add_string(data, "name", keeper->options.volume->name);
+	events_add(keeper->options.events, &what);
+	json_object_put(data);
+}
+
 static void note(struct keeper *keeper, enum keeper_state state, const char *why)
 {
-	char event[32];
+	static const char *const events[] = {
+		[KEEPER_ABSENT] = "volume-waits",
+		[KEEPER_LOCKED] = "volume-waits",
+		[KEEPER_OPENING] = NULL,
+		[KEEPER_OPEN] = "volume-attached",
+		[KEEPER_LOST] = "volume-failed",
+		[KEEPER_FAILED] = "volume-failed",
+		[KEEPER_CLOSED] = "volume-detached",
+	};
+	bool failed = state == KEEPER_LOST || state == KEEPER_FAILED;
 
-	snprintf(event, sizeof(event), "volume-%s", keeper_state_text(state));
-	events_note(keeper->options.events, event, keeper->options.volume->name,
-		state == KEEPER_LOST || state == KEEPER_FAILED ? "failed" : "done",
-		why[0] ? "%s" : NULL, why);
+	assert((size_t)state < ARRAY_SIZE(events));
+	if (!events[state])
+		return;
+	keeper_note(keeper, events[state],
+		failed		    ? "failure"
+		: keeper->detaching ? "begun"
+				    : "success",
+		why,
+		state == KEEPER_OPEN || state == KEEPER_CLOSED
+			? json_object_new_object()
+			: events_data("state", keeper_state_text(state), NULL));
 }
 
 /* Why it is not open is a reason of the service; while it is open keeper_steps.c judges. */
@@ -77,8 +120,7 @@ void keeper_set(struct keeper *keeper, enum keeper_state state, const char *form
 	if (!differs)
 		return;
 	raise_reason(keeper, state, why);
-	if (state != KEEPER_OPENING)
-		note(keeper, state, why);
+	note(keeper, state, why);
 	if ((before == KEEPER_OPEN) != (state == KEEPER_OPEN) && keeper->options.changed)
 		keeper->options.changed(keeper->options.context, keeper);
 }

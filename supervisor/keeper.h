@@ -24,6 +24,7 @@
 #ifndef SPOOLGUARD_SUPERVISOR_KEEPER_H
 #define SPOOLGUARD_SUPERVISOR_KEEPER_H
 
+#include "keystore/device_keys.h"
 #include "supervisor/config.h"
 #include "supervisor/events.h"
 #include "supervisor/state.h"
@@ -55,6 +56,9 @@ struct keeper_options {
 	 * purpose or after it did: who has something open on the spool lets go before he returns.
 	 */
 	void (*changed)(void *context, struct keeper *keeper);
+	/* The volume's key is in that state now.  May be NULL. */
+	void (*key)(
+		void *context, const char *uuid, enum device_key_state state, const char *reason);
 	void *context;
 };
 
@@ -72,6 +76,10 @@ bool keeper_is_alive(struct keeper *keeper);
 const struct config_volume *keeper_volume(const struct keeper *keeper);
 /* How often its process died and was started again, since the service was started. */
 uint64_t keeper_restarts(struct keeper *keeper);
+/* What records of the audit log are about: its UUID, or before it was open once, its name;
+ * returns buf. */
+#define KEEPER_OBJECT_BYTES 64
+const char *keeper_object(struct keeper *keeper, char buf[static KEEPER_OBJECT_BYTES]);
 /* -ENOTCONN: not OPEN. */
 must_check int keeper_runtime(struct keeper *keeper, struct runtime_state *ret_state);
 /*

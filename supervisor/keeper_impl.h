@@ -54,8 +54,11 @@ struct keeper {
 	int process_fd;	  /* of the volume process: readable when it ends; -1 */
 	uint64_t next_ns; /* when to try again, or to look again */
 	unsigned int failures;
-	bool given_up;	   /* until an administrator attaches it */
-	bool mounter_owed; /* adopted without the mounter: its binds are not looked after */
+	bool detaching; /* its end is begun, and not yet true */
+	bool stuck_known;
+	uint64_t stuck_blocks; /* that the audit log knows of */
+	bool given_up;	       /* until an administrator attaches it */
+	bool mounter_owed;     /* adopted without the mounter: its binds are not looked after */
 	struct keeper_mark medium_mark, key_mark;
 	uint64_t deaths_ns[KEEPER_RESTARTS_MAX];
 	size_t deaths;
@@ -64,6 +67,10 @@ struct keeper {
 /* Raises or clears reasons, notes an event and calls changed() as the change demands. */
 void keeper_set(struct keeper *keeper, enum keeper_state state, const char *format, ...)
 	format_printf(3, 4);
+
+/* An event about the volume; data: of the kind, taken; its name is added. */
+void keeper_note(struct keeper *keeper, const char *event, const char *outcome, const char *detail,
+	struct json_object *data);
 
 /* One turn: what is to be done now is done.  Returns how long to wait, in milliseconds. */
 int keeper_step(struct keeper *keeper);

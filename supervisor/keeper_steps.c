@@ -5,6 +5,7 @@
 #include "attached/volume_status.h"
 #include "attached/volumes.h"
 #include "base/io.h"
+#include "ipc/fields.h"
 #include "ipc/message.h"
 #include "supervisor/keeper_impl.h"
 #include "supervisor/unlock.h"
@@ -66,8 +67,17 @@ static bool was_closed(const struct keeper *keeper)
 	return closed_path(keeper, path) >= 0 && access(path, F_OK) == 0;
 }
 
+static void note_key(
+	struct keeper *keeper, const char *uuid, enum device_key_state state, const char *reason)
+{
+	if (keeper->options.key && uuid[0])
+		keeper->options.key(keeper->options.context, uuid, state, reason);
+}
+
+/* A key that is to be used again is suspended, and not deactivated (SP 800-57 part 1, 7.3). */
 static void close_on_purpose(struct keeper *keeper)
 {
+	note_key(keeper, keeper->runtime.uuid, DEVICE_KEY_SUSPENDED, "the volume is detached");
 	remember_closed(keeper, true);
 	keeper_set(keeper, KEEPER_CLOSED,
 		"it was detached on purpose; \"spoolguard attach %s\" opens it again",
@@ -153,6 +163,25 @@ static void add_fault(char *text, size_t bytes, unsigned int *count, const char 
 		snprintf(text, bytes, "%s", fault);
 }
 
+/* Since it was opened: how many blocks are given up for good. */
+static void judge_stuck(struct keeper *keeper, struct json_object *status)
+{
+	uint64_t stuck = volumes_status_u64(status, "stuck");
+	struct json_object *data;
+
+	if ((keeper->stuck_known && stuck > keeper->stuck_blocks) ||
+		(!keeper->stuck_known && stuck > 0)) {
+		data = json_object_new_object();
+		fields_add_u64(data, "blocks", stuck);
+		fields_add_u64(
+			data, "more", stuck - (keeper->stuck_known ? keeper->stuck_blocks : 0));
+		keeper_note(keeper, "block-stuck", "failure",
+			"the medium refused the passes; what lies there may be read from it", data);
+	}
+	keeper->stuck_known = true;
+	keeper->stuck_blocks = stuck;
+}
+
 /* What is wrong with it while it is open; -ESRCH: it is not. */
 static int judge_volume(struct keeper *keeper)
 {
@@ -165,6 +194,7 @@ static int judge_volume(struct keeper *keeper)
 	r = volume_status_get(&runtime, &status, NULL);
 	if (r < 0)
 		return r;
+	judge_stuck(keeper, status);
 	faults = json_object_object_get(status, "faults");
 	for (size_t i = 0; i < json_object_array_length(faults); i++)
 		add_fault(text, sizeof(text), &count,
@@ -209,8 +239,9 @@ static void keep_warnings(struct keeper *keeper, struct json_object *report)
 	pthread_mutex_unlock(&keeper->lock);
 	json_object_put(before);
 	for (size_t i = 0; i < json_object_array_length(list); i++)
-		events_note(keeper->options.events, "volume-warning", volume_of(keeper)->name,
-			"done", "%s", json_object_get_string(json_object_array_get_idx(list, i)));
+		keeper_note(keeper, "volume-warning", "success",
+			json_object_get_string(json_object_array_get_idx(list, i)),
+			json_object_new_object());
 }
 
 /* What an attach was, in a few words for the event. */
@@ -233,6 +264,25 @@ static const char *describe(struct json_object *report)
 	return "";
 }
 
+/* A volume that was made anew has another key; that of before has no slot that opens it. */
+static void note_open_key(struct keeper *keeper, struct json_object *report)
+{
+	const char *replaced = "";
+
+	if (!report || !message_get_string(report, "replaced", &replaced))
+		replaced = "";
+	if (volumes_status_u64(report, "header_backups") > 0)
+		note_key(keeper, replaced, DEVICE_KEY_DEACTIVATED,
+			"its slots were destroyed; header backups that have it were made before");
+	else if (volumes_status_u64(report, "slots_destroyed") > 0)
+		note_key(keeper, replaced, DEVICE_KEY_DESTROYED,
+			"its slots were destroyed and read back");
+	else
+		note_key(keeper, replaced, DEVICE_KEY_DESTROYED,
+			"its passphrase was of an earlier boot; its header was made anew");
+	note_key(keeper, keeper->runtime.uuid, DEVICE_KEY_ACTIVE, "the volume is attached");
+}
+
 /* It is attached: as what?  report may be NULL. */
 static int become_open(struct keeper *keeper, const char *uuid, struct json_object *report)
 {
@@ -250,6 +300,8 @@ static int become_open(struct keeper *keeper, const char *uuid, struct json_obje
 		keeper->runtime = *runtime;
 		pthread_mutex_unlock(&keeper->lock);
 		keep_warnings(keeper, report);
+		keeper->stuck_known = false;
+		note_open_key(keeper, report);
 		keeper->failures = 0;
 		keeper->given_up = false;
 		keeper->mounter_owed = report == NULL;
@@ -414,6 +466,7 @@ static void on_end(struct keeper *keeper)
 		close_on_purpose(keeper);
 		return;
 	}
+	note_key(keeper, uuid, DEVICE_KEY_SUSPENDED, "the volume's process ended");
 	keeper_set(keeper, KEEPER_LOST, "%s",
 		"its process ended; what was flushed is safe, and it is started again");
 	if (may_restart(keeper)) {
@@ -521,7 +574,7 @@ static int check_open(struct keeper *keeper, struct problem *reterr_problem)
 /* Nothing was changed: it is as open as it was. */
 static void back_to_open(struct keeper *keeper)
 {
-	keeper_set(keeper, KEEPER_OPEN, "%s", "");
+	keeper_set(keeper, KEEPER_OPEN, "%s", "it could not be detached, and stays as it was");
 	if (judge_volume(keeper) < 0)
 		(void)0; /* the next turn notices */
 }
@@ -534,7 +587,9 @@ int keeper_do_detach(struct keeper *keeper, struct problem *reterr_problem)
 	if (r < 0)
 		return r;
 	/* Those who have something open there let go first. */
+	keeper->detaching = true;
 	keeper_set(keeper, KEEPER_CLOSED, "%s", "it is being detached");
+	keeper->detaching = false;
 	pulse_rest(&keeper->pulse);
 	r = mounter_client_detach(keeper->mounter, volume_of(keeper)->name, reterr_problem);
 	if (r < 0 && r != -ESRCH && r != -ENODEV) {

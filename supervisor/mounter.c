@@ -27,7 +27,8 @@ static const char description[] =
 	"interface " INTERFACE "\n\n"
 	"type State (uuid: string, path: string, device: string, mount: string)\n\n"
 	"# made: what was on it is gone (a key of one boot, or a renewal).\n"
-	"type Report (adopted: bool, made: bool, renewal_resumed: bool, slots_destroyed: int,\n"
+	"type Report (adopted: bool, made: bool, renewal_resumed: bool, replaced: string,\n"
+	"  slots_destroyed: int,\n"
 	"  owed_bytes: int, header_backups: int, was_unclean: bool, foreign_writes: bool, swept: "
 	"bool,\n"
 	"  damaged_pages: int, warnings: []string, state: State)\n\n"
@@ -127,6 +128,7 @@ static void answer(struct server_call *call, const struct config_volume *volume,
 	fields_add_bool(object, "adopted", report->adopted);
 	fields_add_bool(object, "made", report->made);
 	fields_add_bool(object, "renewal_resumed", report->renewal_resumed);
+	fields_add_string(object, "replaced", report->replaced);
 	fields_add_u64(object, "slots_destroyed", report->slots_destroyed);
 	fields_add_u64(object, "owed_bytes", report->owed_bytes);
 	fields_add_u64(object, "header_backups", report->header_backups);

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,19 @@ static int connect_to(const char *path)
 	return r;
 }
 
+static void note_fault(struct mounter_child *child, const char *format, ...) format_printf(2, 3);
+
+static void note_fault(struct mounter_child *child, const char *format, ...)
+{
+	char detail[200];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(detail, sizeof(detail), format, arguments);
+	va_end(arguments);
+	events_note_fault(child->events, "mounter", NULL, detail);
+}
+
 static bool is_connected(struct mounter_child *child)
 {
 	struct pollfd poll_fd = {.fd = child->fd, .events = POLLIN};
@@ -99,8 +113,7 @@ static bool is_connected(struct mounter_child *child)
 	io_closep(&child->fd);
 	/* Its listening socket may live a moment longer. */
 	child->may_connect_ns = clock_monotonic_ns() + ENDING_MS * UINT64_C(1000000);
-	events_note(child->events, "mounter-ended", NULL, "failed",
-		"the volumes stay attached; it is started again");
+	note_fault(child, "it ended; the volumes stay attached, and it is started again");
 	return false;
 }
 
@@ -111,8 +124,9 @@ static void reap(struct mounter_child *child)
 	if (child->pid == 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
 		return;
 	if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
-		events_note(child->events, "mounter-failed", NULL, "failed",
-			WIFSIGNALED(status) ? "by signal %d" : "with exit code %d",
+		note_fault(child,
+			WIFSIGNALED(status) ? "it ended by signal %d"
+					    : "it ended with exit code %d",
 			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	child->pid = 0;
 }
@@ -190,10 +204,9 @@ static void start(struct mounter_child *child)
 	if (r >= 0)
 		r = spawn(child, listen_fd);
 	if (r < 0)
-		events_note(child->events, "mounter-start", NULL, "failed", "%s: %s", child->socket,
-			strerror(-r));
+		note_fault(child, "it cannot be started: %s: %s", child->socket, strerror(-r));
 	else
-		events_note(child->events, "mounter-start", NULL, "done", NULL);
+		events_note(child->events, "mounter-started", NULL, "success", NULL);
 }
 
 bool mounter_child_tend(struct mounter_child *child)

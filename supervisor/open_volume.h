@@ -35,9 +35,10 @@ struct open_volume_key {
 };
 
 struct open_volume_report {
-	bool adopted;	      /* it was attached before */
-	bool made;	      /* it is new: what was on it is gone */
-	bool renewal_resumed; /* ... because a renewal had been interrupted */
+	bool adopted;			   /* it was attached before */
+	bool made;			   /* it is new: what was on it is gone */
+	bool renewal_resumed;		   /* ... because a renewal had been interrupted */
+	char replaced[RUNTIME_UUID_BYTES]; /* made: the volume that was there; "": not known */
 	unsigned int slots_destroyed;
 	uint64_t owed_bytes;	 /* of the medium, when it was made */
 	uint32_t header_backups; /* of the old header: each is a key that lies elsewhere */

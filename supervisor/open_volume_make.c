@@ -45,6 +45,7 @@ static int destroy_keys(
 	}
 	keystore_get_token(keystore, &token);
 	report->header_backups = token.backups;
+	snprintf(report->replaced, sizeof(report->replaced), "%s", keystore_uuid(keystore));
 	return keystore_destroy(keystore, &report->slots_destroyed, reterr_problem);
 }
 
@@ -182,6 +183,8 @@ int open_volume_make_boot(const struct open_volume_request *request,
 		now = *record;
 	now.making = true;
 	strcpy(now.medium, volume->medium);
+	if (!report->replaced[0])
+		snprintf(report->replaced, sizeof(report->replaced), "%s", now.uuid);
 	r = volume_record_save(
 		request->config->state_directory, volume->name, &now, reterr_problem);
 	if (r >= 0)

@@ -74,12 +74,14 @@ static bool find_reason(
 	struct policy *policy, const struct figures *figures, char reason[POLICY_REASON_BYTES])
 {
 	char owed[CLOCK_DURATION_BYTES], limit[CLOCK_DURATION_BYTES];
+	char why[POLICY_REASON_BYTES - 64];
 
 	if (policy->holder_count > 0) {
 		strcpy(reason, policy->holders[0].reason);
 	} else if (!figures->may_claim && policy->options.config->on_failure == CONFIG_HOLD) {
-		strcpy(reason, "a self-test failed; an administrator is needed (\"spoolguard "
-			       "status\")");
+		state_why_no_claim(policy->options.state, why, sizeof(why));
+		snprintf(reason, POLICY_REASON_BYTES,
+			"%s; an administrator is needed (\"spoolguard status\")", why);
 	} else if (policy->over_ledger) {
 		snprintf(reason, POLICY_REASON_BYTES,
 			"%" PRIu64 " jobs wait to be overwritten, and no more can be recorded",
@@ -193,8 +195,8 @@ static bool decide(struct policy *policy, const struct figures *figures, bool *r
 	if (differs)
 		announce(policy, *ret_hold, reason);
 	if (changed)
-		events_note(policy->options.events, "intake", *ret_hold ? "held" : "released",
-			"done", "%s", reason);
+		events_note(policy->options.events, *ret_hold ? "intake-held" : "intake-released",
+			NULL, "success", reason[0] ? "%s" : NULL, reason);
 	return differs;
 }
 

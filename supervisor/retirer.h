@@ -2,12 +2,13 @@
 /*
  * retirer.h - retires the ledger's jobs, in batches, one thread for each volume
  *
- *   ledger SEEN -> [finished? asked once more] -> ledger RETIRING (fsync) -> files overwritten in
- * place, read back, removed -> the source's own end (CUPS: purge) -> barrier -> ledger RETIRED
- * (fsync)
- *   -> whoever waits is told
+ *   ledger SEEN -> [finished? asked once more] -> ledger RETIRING (fsync)
+ *     -> files overwritten in place, read back, removed -> the source's own end (CUPS: purge)
+ *     -> barrier -> audit log "job-retired" (durable) -> ledger RETIRED (fsync)
+ *     -> whoever waits is told
  *
- *   T1  Nothing is touched before RETIRING is durable, nobody is told before RETIRED is.
+ *   T1  Nothing is touched before RETIRING is durable, nobody is told before RETIRED is, and
+ *       RETIRED with a claim is nothing that the audit log does not have.
  *   T2  After a crash, jobs in RETIRING are done again from the start; a file that is gone was
  *       removed by us after its passes, or by somebody else: the receipt says which is known.
  *   T3  A job that fails is tried again after 1, 2, 4 ... 300 s (a file that is open elsewhere, or

@@ -17,6 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define OBJECT_BYTES (LEDGER_SOURCE_BYTES + LEDGER_ID_BYTES) /* the log cuts it, if need be */
 
 #define NUMBER_BYTES 24
 
@@ -70,18 +73,50 @@ static void put_off(struct batch *batch, struct batch_job *job, const char *why,
 	ledger_note(batch->retirer->options.ledger, job->job->number, why);
 }
 
+static struct json_object *event_data(const struct batch_job *job)
+{
+	struct json_object *data = events_data("source", job->job->source, NULL);
+
+	fields_add_u64(data, "number", job->job->number);
+	return data;
+}
+
+static const char *event_object(const struct batch_job *job, char buf[static OBJECT_BYTES])
+{
+	snprintf(buf, OBJECT_BYTES, "%s %s", job->job->source, job->job->id);
+	return buf;
+}
+
+/* Of a job that is not retired. */
+static void note_event(
+	struct batch *batch, const struct batch_job *job, const char *kind, const char *detail)
+{
+	struct json_object *data = event_data(job);
+	char object[OBJECT_BYTES];
+	const struct audit_event event = {
+		.event = kind,
+		.uid = geteuid(),
+		.job = event_object(job, object),
+		.volume = batch->volume->state.uuid,
+		.outcome = "failure",
+		.detail = detail,
+		.data = data,
+	};
+
+	events_add(batch->retirer->options.events, &event);
+	json_object_put(data);
+}
+
 static void hold(struct batch *batch, struct batch_job *job, const char *why)
 {
 	struct ledger *ledger = batch->retirer->options.ledger;
-	char object[48];
 
 	job->is_in = false;
 	if (ledger_lose_files(ledger, job->job->number, why) < 0) {
 		retirer_track_delay(job->track, false);
 		return;
 	}
-	snprintf(object, sizeof(object), "job %" PRIu64, job->job->number);
-	events_note(batch->retirer->options.events, "job-held", object, "failed", "%s", why);
+	note_event(batch, job, "job-held", why);
 }
 
 static bool is_done_with(void *context, const char *name)
@@ -459,22 +494,64 @@ static struct ledger_change change_of(
 	return change;
 }
 
-static void note_event(struct batch *batch, const struct batch_job *job, const char *event,
-	const char *outcome, const char *detail)
+/* The four numbers of the receipt. */
+static struct json_object *retired_data(const struct batch_job *job, const struct ending *ending)
 {
-	char object[48];
+	const struct job_receipt *sum = &job->track->sum;
+	struct json_object *data = event_data(job);
 
-	snprintf(object, sizeof(object), "job %" PRIu64, job->job->number);
-	events_note(batch->retirer->options.events, event, object, outcome, "%s %s%s%s",
-		job->job->source, job->job->id, detail ? ": " : "", detail ? detail : "");
+	fields_add_u64(data, "files", sum->files);
+	fields_add_u64(data, "requested", sum->total.requested_blocks);
+	fields_add_u64(data, "written", sum->total.written_blocks);
+	fields_add_u64(data, "durable", sum->total.durable_blocks);
+	fields_add_u64(data, "verified", sum->total.verified_blocks);
+	if (ending->claims)
+		fields_add_string(data, "selftest", ending->selftest);
+	return data;
 }
 
-static void end_retired(struct batch *batch, struct batch_job *job, const struct ending *ending)
+/*
+ * Before the ledger says RETIRED: a crash in between has the record twice, and no job is retired
+ * without one.
+ */
+static int log_retired(
+	struct batch *batch, const struct ledger_change *changes, const struct ending *ending)
+{
+	struct audit_event *list = calloc(batch->in_count, sizeof(*list));
+	char(*objects)[OBJECT_BYTES] = calloc(batch->in_count, sizeof(*objects));
+	size_t count = 0;
+	int r = list && objects ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < batch->in_count && r >= 0; i++) {
+		if (changes[i].state != LEDGER_RETIRED)
+			continue;
+		list[count] = (struct audit_event){
+			.event = "job-retired",
+			.uid = geteuid(),
+			.job = event_object(batch->in[i], objects[count]),
+			.volume = batch->volume->state.uuid,
+			.outcome = ending->claims ? "success" : "failure",
+			.detail = ending->claims ? NULL : "without a receipt that claims anything",
+			.data = retired_data(batch->in[i], ending),
+		};
+		count++;
+	}
+	if (r >= 0 && ending->claims)
+		r = events_add_committed(batch->retirer->options.events, list, count, NULL);
+	for (size_t i = 0; i < count; i++) {
+		if (!ending->claims)
+			events_add(batch->retirer->options.events, &list[i]);
+		json_object_put(list[i].data);
+	}
+	free(list);
+	free(objects);
+	return r;
+}
+
+static void end_retired(struct batch *batch, struct batch_job *job)
 {
 	struct ledger_job after;
 
-	note_event(batch, job, "job-retired", ending->claims ? "done" : "failed",
-		ending->claims ? NULL : "without a receipt that claims anything");
 	retirer_tracks_drop(&batch->volume->tracks, job->job->number);
 	if (!job->source || !job->source->retired ||
 		ledger_get(batch->retirer->options.ledger, job->job->number, &after) < 0)
@@ -489,23 +566,22 @@ static void end_failed(struct batch *batch, struct batch_job *job)
 	struct retirer_track *track = job->track;
 
 	if (!track->told || strcmp(track->why, job->why) != 0)
-		note_event(batch, job, "job-failed", "failed", job->why);
+		note_event(batch, job, "job-failed", job->why);
 	track->told = true;
 	memcpy(track->why, job->why, sizeof(track->why));
 	retirer_track_delay(track, job->soon);
 }
 
-static void end_one(struct batch *batch, struct batch_job *job, const struct ledger_change *change,
-	const struct ending *ending)
+static void end_one(struct batch *batch, struct batch_job *job, const struct ledger_change *change)
 {
 	if (change->error == -EAGAIN) { /* more files came: at once, with them */
 		job->track->due_ns = 0;
 	} else if (change->error < 0) {
 		retirer_track_delay(job->track, true);
 	} else if (change->state == LEDGER_RETIRED) {
-		end_retired(batch, job, ending);
+		end_retired(batch, job);
 	} else if (change->state == LEDGER_HELD) {
-		note_event(batch, job, "job-held", "failed", job->why);
+		note_event(batch, job, "job-held", job->why);
 	} else {
 		end_failed(batch, job);
 	}
@@ -520,6 +596,35 @@ static void end_later(struct batch *batch, const char *why)
 	}
 }
 
+static void make_changes(
+	struct batch *batch, const struct ending *ending, struct ledger_change *changes)
+{
+	for (size_t i = 0; i < batch->in_count; i++) {
+		json_object_put(changes[i].receipt);
+		changes[i] = change_of(batch, i, ending);
+	}
+}
+
+/* What the audit log does not have is not claimed.  False: nothing is to be said now (T4). */
+static bool prepare(struct batch *batch, struct ending *ending, struct ledger_change *changes)
+{
+	if (ending->held)
+		return false;
+	make_changes(batch, ending, changes);
+	if (log_retired(batch, changes, ending) >= 0)
+		return true;
+	ending->held = batch->retirer->options.config->on_failure == CONFIG_HOLD;
+	if (ending->held) {
+		for (size_t i = 0; i < batch->in_count; i++)
+			json_object_put(changes[i].receipt);
+		return false;
+	}
+	ending->claims = false;
+	snprintf(ending->why, sizeof(ending->why), "the audit log cannot be written");
+	make_changes(batch, ending, changes);
+	return log_retired(batch, changes, ending) >= 0;
+}
+
 static bool end_all(struct batch *batch)
 {
 	struct ending ending = ending_of(batch);
@@ -531,20 +636,19 @@ static bool end_all(struct batch *batch)
 		close_session(batch->volume);
 		return false;
 	}
-	if (ending.held) {
-		end_later(batch, "waits: nothing may be claimed now");
-		return true;
-	}
 	changes = calloc(batch->in_count, sizeof(*changes));
 	if (!changes)
 		return false;
-	for (size_t i = 0; i < batch->in_count; i++)
-		changes[i] = change_of(batch, i, &ending);
+	if (!prepare(batch, &ending, changes)) {
+		free(changes);
+		end_later(batch, "waits: nothing may be claimed now");
+		return true;
+	}
 	r = ledger_change(batch->retirer->options.ledger, changes, batch->in_count);
 	if (!say_ledger(batch, r))
 		end_later(batch, "waits: the ledger cannot be written to");
 	for (size_t i = 0; i < batch->in_count && r >= 0; i++)
-		end_one(batch, batch->in[i], &changes[i], &ending);
+		end_one(batch, batch->in[i], &changes[i]);
 	free(changes);
 	retirer_tell(batch->volume->retirer);
 	return r >= 0;

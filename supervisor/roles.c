@@ -40,6 +40,8 @@ static const struct {
 	{"RecordResidueCheck", ADMINISTRATOR, 0},
 	{"Reload", ADMINISTRATOR, 0},
 	{"Events", ADMINISTRATOR | AUDITOR, 0},
+	{"RecordHostEvent", ADMINISTRATOR, 0},
+	{"SetLogAside", ADMINISTRATOR, 0},
 };
 
 /* --- groups --- */

@@ -5,24 +5,26 @@
  * A caller is a uid, a gid and supplementary groups, as the kernel says (ipc/server.h, I4).
  * The configuration gives groups to roles; root is administrator, whatever stands there.
  *
- *                pipeline  operator  technician  administrator  auditor
- *   GetStatus       x         x          x             x           x
- *   Monitor         x         x          x             x           x
- *   GetDeviceKey    x         x          x             x           x
- *   JobBegin        x                                  x
- *   JobComplete     x                                  x
- *   JobList        own        x                        x           x
- *   JobShow        own        x                        x           x
- *   JobHold                   x                        x
- *   JobRelease                x                        x
- *   Sweep                     x                        x
- *   WipeSpool                 x                        x
- *   SelfTest                             x             x
- *   Detach                               x             x
- *   Attach                                             x
- *   RecordResidueCheck                                 x
- *   Reload                                             x
- *   Events                                             x           x
+ *                        pipeline  operator  technician  administrator  auditor
+ *   GetStatus               x         x          x             x           x
+ *   Monitor                 x         x          x             x           x
+ *   GetDeviceKey            x         x          x             x           x
+ *   JobBegin                x                                  x
+ *   JobComplete             x                                  x
+ *   JobList                own        x                        x           x
+ *   JobShow                own        x                        x           x
+ *   JobHold                           x                        x
+ *   JobRelease                        x                        x
+ *   Sweep                             x                        x
+ *   WipeSpool                         x                        x
+ *   SelfTest                                     x             x
+ *   Detach                                       x             x
+ *   Attach                                                     x
+ *   RecordResidueCheck                                         x
+ *   Reload                                                     x
+ *   Events                                                     x           x
+ *   RecordHostEvent                                            x
+ *   SetLogAside                                                x
  *
  *   O1  A method that is not in the table is for nobody.
  *   O2  A technician takes a drive out and never unlocks one, nor reads what jobs there were.

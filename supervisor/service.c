@@ -30,6 +30,8 @@ static const struct service_method methods[] = {
 	{"Events", SERVICE_SHORT, service_events},
 	{"RecordResidueCheck", SERVICE_SHORT, service_record_residue_check},
 	{"Reload", SERVICE_SHORT, service_reload_call},
+	{"RecordHostEvent", SERVICE_SHORT, service_record_host_event},
+	{"SetLogAside", SERVICE_LONG, service_set_log_aside},
 };
 
 /* --- answers --- */
@@ -116,19 +118,28 @@ bool service_has_ledger(struct service_call *call)
 	return false;
 }
 
-void service_note(
-	struct service_call *call, const char *event, const char *object, int r, const char *detail)
+void service_note(struct service_call *call, struct audit_event what)
 {
-	const struct event what = {
-		.event = event,
-		.role = config_role_name(call->verdict.role),
-		.uid = service_uid(call),
-		.object = object,
-		.outcome = r < 0 ? "failed" : "done",
-		.detail = detail,
-	};
-
+	what.role = config_role_name(call->verdict.role);
+	what.uid = service_uid(call);
 	events_add(call->service->supervisor->events, &what);
+}
+
+void service_note_management(
+	struct service_call *call, struct keeper *keeper, int r, const char *detail)
+{
+	struct json_object *data = events_data("method", call->method->name, "name",
+		keeper ? keeper_volume(keeper)->name : NULL, NULL);
+	char volume[KEEPER_OBJECT_BYTES];
+
+	service_note(call, (struct audit_event){
+				   .event = "management",
+				   .volume = keeper ? keeper_object(keeper, volume) : NULL,
+				   .outcome = r < 0 ? "failure" : "success",
+				   .detail = detail,
+				   .data = data,
+			   });
+	json_object_put(data);
 }
 
 /* --- parameters --- */
@@ -203,32 +214,33 @@ static uint64_t count_refusal(struct service *service, uid_t uid, uint64_t *ret_
 	return before;
 }
 
-static void note_refusal(struct service *service, uid_t uid, const char *role, const char *object,
-	const char *detail)
+/* what: role, method, job and detail, where there are. */
+static void note_refusal(
+	struct service *service, uid_t uid, const char *method, struct audit_event what)
 {
-	const struct event event = {
-		.event = "refused",
-		.role = role,
-		.uid = uid,
-		.object = object,
-		.outcome = "refused",
-		.detail = detail,
-	};
+	struct json_object *data = events_data("method", method, NULL);
 	uint64_t unshown;
+	bool shown = count_refusal(service, uid, &unshown) < SERVICE_REFUSALS_SHOWN;
 
-	if (count_refusal(service, uid, &unshown) < SERVICE_REFUSALS_SHOWN)
-		events_add(service->supervisor->events, &event);
+	what.event = "access-denied";
+	what.uid = uid;
+	what.outcome = "denied";
+	what.data = data;
 	if (unshown > 0)
-		events_note(service->supervisor->events, "refused", NULL, "refused",
-			"%llu more refusals were not listed one by one",
-			(unsigned long long)unshown);
+		fields_add_u64(data, "more", unshown);
+	if (shown)
+		events_add(service->supervisor->events, &what);
+	json_object_put(data);
 }
 
-void service_deny(
-	struct service_call *call, const char *object, const char *detail, const char *text)
+void service_deny(struct service_call *call, const char *job, const char *detail, const char *text)
 {
-	note_refusal(call->service, service_uid(call), config_role_name(call->verdict.role), object,
-		detail);
+	note_refusal(call->service, service_uid(call), call->method->name,
+		(struct audit_event){
+			.role = config_role_name(call->verdict.role),
+			.job = job,
+			.detail = detail,
+		});
 	service_error(call, "PermissionDenied", "%s", text);
 }
 
@@ -249,8 +261,8 @@ static void refuse(void *argument)
 	roles_text(roles_allowed(refusal->method), needed);
 	snprintf(text, sizeof(text), "%s needs one of the roles %s; you have %s", refusal->method,
 		needed, has);
-	note_refusal(
-		refusal->service, server_call_peer(refusal->call)->uid, has, refusal->method, NULL);
+	note_refusal(refusal->service, server_call_peer(refusal->call)->uid, refusal->method,
+		(struct audit_event){.role = has, .detail = "no role of the caller's allows it"});
 	answer_error(refusal->call, "PermissionDenied", text, 0);
 	free(refusal);
 }
@@ -386,8 +398,18 @@ static void complain(void *context, enum config_role role, const char *group)
 {
 	struct service *service = context;
 
-	events_note(service->supervisor->events, "configuration", config_role_name(role), "failed",
-		"there is no group \"%s\": nobody has the role by it", group);
+	struct json_object *data =
+		events_data("role", config_role_name(role), "groups", group, NULL);
+	const struct audit_event event = {
+		.event = "role-changed",
+		.uid = geteuid(),
+		.outcome = "failure",
+		.detail = "there is no such group: nobody has the role by it",
+		.data = data,
+	};
+
+	events_add(service->supervisor->events, &event);
+	json_object_put(data);
 }
 
 void service_reload(struct service *service)
@@ -460,8 +482,8 @@ static void *run_server(void *argument)
 	int r = server_run(service->server);
 
 	if (r < 0)
-		events_note(service->supervisor->events, "service", NULL, "failed",
-			"callers cannot be served any more: %s", strerror(-r));
+		events_note_fault(service->supervisor->events, "server", NULL,
+			"callers cannot be served any more");
 	return NULL;
 }
 

@@ -62,6 +62,8 @@ void service_free(struct service *service);
 void service_changed(struct service *service);
 /* The configuration was read again: roles and limits are taken from it. */
 void service_reload(struct service *service);
+/* Now and then: what the host reported too fast, and has not been told of, is told as a number. */
+void service_tell_host(struct service *service);
 /* The thread that serves the socket has come round since this was asked last (watchdog). */
 bool service_is_alive(struct service *service);
 

@@ -7,9 +7,25 @@
 #include <errno.h>
 #include <string.h>
 
-#define EVENTS_AT_ONCE 200u /* in one answer; a line has at most 4 KiB */
+#define EVENTS_AT_ONCE 200u /* in one answer; a record has at most AUDIT_LINE_MAX bytes */
 
 /* --- SelfTest --- */
+
+/* The run has its own record; this one says who asked, and has those with an injection too. */
+static void note_selftest(struct service_call *call, const char *inject, int r, const char *why,
+	const struct harness_report *report)
+{
+	struct json_object *data =
+		events_data("id", report ? report->id : NULL, "injected", inject, NULL);
+
+	service_note(call, (struct audit_event){
+				   .event = "selftest",
+				   .outcome = r >= 0 && report->claims ? "success" : "failure",
+				   .detail = why,
+				   .data = data,
+			   });
+	json_object_put(data);
+}
 
 void service_selftest(struct service_call *call)
 {
@@ -21,7 +37,7 @@ void service_selftest(struct service_call *call)
 	if (!service_may_get_string(call, "inject", &inject))
 		return;
 	r = supervisor_test(call->service->supervisor, HARNESS_ALL, inject, &report, &problem);
-	service_note(call, "selftest", inject, r, r < 0 ? problem_text(&problem, r) : report->id);
+	note_selftest(call, inject, r, r < 0 ? problem_text(&problem, r) : NULL, report);
 	service_changed(call->service);
 	if (r == -EBUSY)
 		service_error(call, "Busy", "%s", problem_text(&problem, r));
@@ -37,21 +53,17 @@ void service_selftest(struct service_call *call)
 
 void service_events(struct service_call *call)
 {
-	struct json_object *out, *all, *events;
+	struct json_object *out;
 	uint64_t since = 0;
-	size_t count;
+	bool more;
 
 	if (!service_may_get_u64(call, "since", &since))
 		return;
-	all = events_since(call->service->supervisor->events, since);
-	count = json_object_array_length(all);
+	service_note_reading(call, since);
 	out = json_object_new_object();
-	events = json_object_new_array();
-	for (size_t i = 0; i < count && i < EVENTS_AT_ONCE; i++)
-		json_object_array_add(events, json_object_get(json_object_array_get_idx(all, i)));
-	json_object_object_add(out, "events", events);
-	fields_add_bool(out, "more", count > EVENTS_AT_ONCE);
-	json_object_put(all);
+	json_object_object_add(out, "events",
+		events_since(call->service->supervisor->events, since, EVENTS_AT_ONCE, &more));
+	fields_add_bool(out, "more", more);
 	service_reply(call, out);
 }
 
@@ -105,6 +117,19 @@ void service_device_key(struct service_call *call)
 
 /* --- Reload --- */
 
+static void note_reload(struct service_call *call, int r, const char *why, const char *kept)
+{
+	struct json_object *data = events_data("kept", kept[0] ? kept : NULL, NULL);
+
+	service_note(call, (struct audit_event){
+				   .event = "configuration-changed",
+				   .outcome = r < 0 ? "failure" : "success",
+				   .detail = why,
+				   .data = data,
+			   });
+	json_object_put(data);
+}
+
 void service_reload_call(struct service_call *call)
 {
 	struct problem problem = {""};
@@ -112,7 +137,7 @@ void service_reload_call(struct service_call *call)
 	char kept[512] = "";
 	int r = supervisor_reload(call->service->supervisor, kept, sizeof(kept), &problem);
 
-	service_note(call, "reload", NULL, r, r < 0 ? problem_text(&problem, r) : NULL);
+	note_reload(call, r, r < 0 ? problem_text(&problem, r) : NULL, kept);
 	if (r < 0) {
 		service_error(call, "Refused", "%s", problem_text(&problem, r));
 		return;

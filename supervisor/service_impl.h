@@ -8,12 +8,9 @@
  *   service_status.c   GetStatus, Monitor
  *   service_volumes.c  Sweep, Attach, Detach
  *   service_wipe.c     WipeSpool
-<<<<<<< HEAD
- *   service_admin.c    SelfTest, Events, GetDeviceKey, Reload
-=======
  *   service_residue.c  RecordResidueCheck
- *   service_admin.c    SelfTest, Events, Reload
->>>>>>> 0e3bc42 (wip2)
+ *   service_admin.c    SelfTest, Events, GetDeviceKey, Reload
+ *   service_record.c   RecordHostEvent, SetLogAside; that somebody read the log
  *
  * A new method is a line in the table of service.c, a row in roles.h, and its text in
  * io.spoolguard.varlink.
@@ -37,6 +34,8 @@
 #define SERVICE_INTERFACE      "io.spoolguard"
 #define SERVICE_REFUSALS_SHOWN 10u /* of one uid, in a minute (Y2) */
 #define SERVICE_REFUSERS       32u /* uids whose refusals are counted */
+#define SERVICE_READERS	       32u /* uids whose reading is counted */
+#define SERVICE_KINDS_MAX      64u
 #define SERVICE_SHORT_THREADS  4u
 #define SERVICE_LONG_THREADS   3u
 #define SERVICE_LONG_WAITING   8u
@@ -75,6 +74,20 @@ struct service_refuser {
 struct service_status_board;
 struct service_desk;
 
+/* What the host reports of one kind: so much at once, and so much in the long run. */
+struct service_bucket {
+	double tokens;
+	uint64_t filled_ns;  /* 0: never used */
+	uint64_t suppressed; /* without a record of their own, and not told yet */
+	uint64_t since_ns;   /* the first of those */
+};
+
+struct service_reader {
+	uid_t uid;
+	uint64_t noted_ns; /* 0: this place is free */
+	uint64_t count;	   /* since then */
+};
+
 struct service {
 	struct service_options options;
 	struct supervisor *supervisor;
@@ -89,6 +102,8 @@ struct service {
 	struct roles roles;
 	uint64_t job_abandoned_s;
 	struct service_refuser refusers[SERVICE_REFUSERS];
+	struct service_reader readers[SERVICE_READERS];
+	struct service_bucket buckets[SERVICE_KINDS_MAX]; /* by their place in the table */
 };
 
 /* --- answers; each ends the call --- */
@@ -102,13 +117,15 @@ void service_error(struct service_call *call, const char *error, const char *for
 void service_fail(struct service_call *call, int r, const struct problem *problem);
 /* org.varlink.service.InvalidParameter */
 void service_bad_parameter(struct service_call *call, const char *name);
-/* PermissionDenied, with its event; detail: what stands there, and names no file. */
-void service_deny(
-	struct service_call *call, const char *object, const char *detail, const char *text);
+/* PermissionDenied, with its event; job: NULL for none; detail: what stands there, and names no
+ * file. */
+void service_deny(struct service_call *call, const char *job, const char *detail, const char *text);
 
-/* An event of what the caller had done; r: its outcome; object, detail: NULL for none. */
-void service_note(struct service_call *call, const char *event, const char *object, int r,
-	const char *detail);
+/* An event of what the caller had done: what it is about, detail and data are filled in by him. */
+void service_note(struct service_call *call, struct audit_event what);
+/* "management": a method that has no event of its own; keeper: NULL for none; r: its outcome. */
+void service_note_management(
+	struct service_call *call, struct keeper *keeper, int r, const char *detail);
 
 uid_t service_uid(const struct service_call *call);
 /* False, and the call was answered: the ledger could not be opened (state says why). */
@@ -189,6 +206,10 @@ void service_selftest(struct service_call *call);
 void service_events(struct service_call *call);
 void service_device_key(struct service_call *call);
 void service_reload_call(struct service_call *call);
+void service_record_host_event(struct service_call *call);
+void service_set_log_aside(struct service_call *call);
+/* That the caller reads the log; once in a while, with how often he did. */
+void service_note_reading(struct service_call *call, uint64_t since);
 
 /* The call is over for its worker; whoever keeps it for later frees it later. */
 void service_call_free(struct service_call *call);

@@ -78,7 +78,7 @@ static void reply_number(struct service_call *call, uint64_t number)
 
 static const char *job_object(const char *id, char buf[static 300])
 {
-	snprintf(buf, 300, "job %.280s", id);
+	snprintf(buf, 300, SERVICE_SOURCE_CALL " %.280s", id);
 	return buf;
 }
 
@@ -756,16 +756,33 @@ void service_job_show(struct service_call *call)
 
 /* --- JobHold, JobRelease --- */
 
+static void note_change(
+	struct service_call *call, const struct ledger_job *job, const char *event, int r)
+{
+	struct json_object *data = events_data("source", job->source, NULL);
+	char object[LEDGER_SOURCE_BYTES + LEDGER_ID_BYTES];
+
+	fields_add_u64(data, "number", job->number);
+	snprintf(object, sizeof(object), "%s %s", job->source, job->id);
+	service_note(call, (struct audit_event){
+				   .event = event,
+				   .job = object,
+				   .volume = job->volume[0] ? job->volume : NULL,
+				   .outcome = r < 0 ? "failure" : "success",
+				   .detail = r < 0 ? strerror(-r) : NULL,
+				   .data = data,
+			   });
+	json_object_put(data);
+}
+
 static void change(struct service_call *call, const struct ledger_job *job, enum ledger_state state,
 	const char *why)
 {
 	struct supervisor *supervisor = call->service->supervisor;
-	const char *event = state == LEDGER_HELD ? "job-held" : "job-released";
 	struct problem problem = {""};
-	char object[300];
 	int r = ledger_set(supervisor->ledger, job->number, state, why, NULL);
 
-	service_note(call, event, job_object(job->id, object), r, NULL);
+	note_change(call, job, state == LEDGER_HELD ? "job-held" : "job-released", r);
 	if (r < 0) {
 		problem_set(&problem, r, "job %s: the ledger cannot be written: %s", job->id,
 			strerror(-r));

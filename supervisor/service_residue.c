@@ -6,14 +6,11 @@
  * says whose.
  */
 #include "supervisor/service_impl.h"
-#include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
-#define SCHEMA	     "spoolguard.residue-check/1"
-#define ID_BYTES     16u
-#define PLACES_MAX   64u
-#define DETAIL_BYTES 200u
+#define SCHEMA	   "spoolguard.residue-check/1"
+#define ID_BYTES   16u
+#define PLACES_MAX 64u
 
 struct residue_result {
 	const char *id, *verdict, *volume;
@@ -50,10 +47,28 @@ static bool read_result(struct json_object *object, struct residue_result *resul
 	return result->places <= PLACES_MAX;
 }
 
+static void note(
+	struct service_call *call, struct keeper *keeper, const struct residue_result *result)
+{
+	struct json_object *data = events_data("name", result->volume, "id", result->id, NULL);
+	char volume[KEEPER_OBJECT_BYTES];
+
+	fields_add_u64(data, "places", result->places);
+	fields_add_u64(data, "found", result->found);
+	service_note(call,
+		(struct audit_event){
+			.event = "residue-check",
+			.volume = keeper_object(keeper, volume),
+			.outcome = strcmp(result->verdict, "clean") == 0 ? "success" : "failure",
+			.detail = result->verdict,
+			.data = data,
+		});
+	json_object_put(data);
+}
+
 void service_record_residue_check(struct service_call *call)
 {
 	struct residue_result result = {.id = NULL};
-	char detail[DETAIL_BYTES];
 	struct keeper *keeper;
 	struct json_object *object;
 
@@ -65,9 +80,6 @@ void service_record_residue_check(struct service_call *call)
 	keeper = service_find_volume(call, result.volume);
 	if (!keeper)
 		return;
-	snprintf(detail, sizeof(detail), "check %s: %s; %" PRIu64 " places, %" PRIu64 " found",
-		result.id, result.verdict, result.places, result.found);
-	service_note(call, "residue-check", result.volume,
-		strcmp(result.verdict, "clean") == 0 ? 0 : -EIO, detail);
+	note(call, keeper, &result);
 	service_reply(call, json_object_new_object());
 }

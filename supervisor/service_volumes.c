@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attached/sweep_volume.h"
+#include "attached/volumes.h"
 #include "base/clock.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
@@ -22,12 +23,6 @@ struct keeper *service_find_volume(struct service_call *call, const char *name)
 		"there is no volume \"%s\" in the configuration; \"spoolguard status\" lists them",
 		name);
 	return NULL;
-}
-
-static const char *volume_object(struct keeper *keeper, char buf[static 64])
-{
-	snprintf(buf, 64, "volume %s", keeper_volume(keeper)->name);
-	return buf;
 }
 
 static void reply_volume(struct service_call *call, struct keeper *keeper)
@@ -74,6 +69,27 @@ static bool tell(void *context, const struct progress *progress)
 	       service_tell_progress(sweeping->call, &sweeping->told_ns, progress);
 }
 
+/* report: NULL before its end. */
+static void note_sweep(struct service_call *call, struct keeper *keeper, const char *outcome,
+	const char *detail, const struct sweep_report *report)
+{
+	struct json_object *data = events_data("name", keeper_volume(keeper)->name, NULL);
+	char volume[KEEPER_OBJECT_BYTES];
+
+	if (report)
+		fields_add_u64(data, "owed_blocks",
+			volumes_status_u64(report->status, "residue") +
+				volumes_status_u64(report->status, "suspect"));
+	service_note(call, (struct audit_event){
+				   .event = "sweep",
+				   .volume = keeper_object(keeper, volume),
+				   .outcome = outcome,
+				   .detail = detail,
+				   .data = data,
+			   });
+	json_object_put(data);
+}
+
 static void sweep(struct service_call *call, struct keeper *keeper)
 {
 	struct sweeping sweeping = {.call = call};
@@ -82,7 +98,6 @@ static void sweep(struct service_call *call, struct keeper *keeper)
 	struct problem problem = {""};
 	struct runtime_state runtime;
 	struct json_object *out;
-	char object[64];
 	int r;
 
 	r = keeper_runtime(keeper, &runtime);
@@ -92,9 +107,10 @@ static void sweep(struct service_call *call, struct keeper *keeper)
 			keeper_volume(keeper)->name, keeper_state_text(keeper_state(keeper)));
 		return;
 	}
+	note_sweep(call, keeper, "begun", NULL, NULL);
 	r = sweep_volume(&runtime, &sink, &report, &problem);
-	service_note(call, "sweep", volume_object(keeper, object), r,
-		r >= 0 ? report.fault : problem_text(&problem, r));
+	note_sweep(call, keeper, r < 0 ? "failure" : "success",
+		r >= 0 ? report.fault : problem_text(&problem, r), r < 0 ? NULL : &report);
 	if (r < 0) {
 		service_fail(call, r, &problem);
 		return;
@@ -126,7 +142,6 @@ void service_attach(struct service_call *call)
 	struct problem problem = {""};
 	struct keeper *keeper;
 	const char *name;
-	char object[64];
 
 	if (!service_get_string(call, "volume", &name) ||
 		!(keeper = service_find_volume(call, name))) {
@@ -135,8 +150,7 @@ void service_attach(struct service_call *call)
 		return;
 	}
 	r = keeper_attach(keeper, fd, &problem);
-	service_note(call, "attach", volume_object(keeper, object), r,
-		r < 0 ? problem_text(&problem, r) : NULL);
+	service_note_management(call, keeper, r, r < 0 ? problem_text(&problem, r) : NULL);
 	service_changed(call->service);
 	if (r < 0)
 		service_error(call, "Refused", "%s", problem_text(&problem, r));
@@ -149,7 +163,6 @@ void service_detach(struct service_call *call)
 	struct problem problem = {""};
 	struct keeper *keeper;
 	const char *name;
-	char object[64];
 	int r;
 
 	if (!service_get_string(call, "volume", &name))
@@ -158,8 +171,7 @@ void service_detach(struct service_call *call)
 	if (!keeper)
 		return;
 	r = keeper_detach(keeper, &problem);
-	service_note(call, "detach", volume_object(keeper, object), r,
-		r < 0 ? problem_text(&problem, r) : NULL);
+	service_note_management(call, keeper, r, r < 0 ? problem_text(&problem, r) : NULL);
 	service_changed(call->service);
 	if (r < 0)
 		service_error(call, "Refused", "%s", problem_text(&problem, r));

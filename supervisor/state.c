@@ -252,6 +252,23 @@ bool state_may_claim(struct state *state)
 	return may;
 }
 
+/* The text of a reason is for an administrator, and too long for a printer's display. */
+const char *state_why_no_claim(struct state *state, char *buf, size_t bytes)
+{
+	const char *why = "a self-test failed";
+	const struct reason *audit;
+
+	pthread_mutex_lock(&state->lock);
+	audit = find(state, STATE_KEY_AUDIT);
+	if (audit && audit->weight == STATE_STOPS_CLAIMS)
+		why = "the audit log cannot be written";
+	else if (find(state, "ledger"))
+		why = "the ledger of jobs cannot be used";
+	pthread_mutex_unlock(&state->lock);
+	snprintf(buf, bytes, "%s", why);
+	return buf;
+}
+
 struct json_object *state_to_json(struct state *state)
 {
 	struct json_object *object = json_object_new_object(), *list = json_object_new_array();

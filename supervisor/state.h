@@ -17,7 +17,8 @@
  *   WIPING     intake stands still
  *
  *   E1  Claims (receipts, "retired") are made only while state_may_claim().
- *   E2  A reason that stops claims is taken back only by a passed self-test.
+ *   E2  A self-test's reason that stops claims is taken back only by a passed self-test; the audit
+ *       log's once it takes records again.
  *
  * A reason is keyed: who raised it takes it back.  Threads: any.
  */
@@ -43,6 +44,9 @@ enum state_weight {
 	STATE_STOPS_CLAIMS,
 };
 
+/* Key of the reason that the audit log takes no records. */
+#define STATE_KEY_AUDIT "audit-log"
+
 struct state;
 
 /* changed is called, without a lock held, after each change (sd_notify, events, hold of intake). */
@@ -63,6 +67,9 @@ void state_clear_all(struct state *state, const char *prefix);
 enum state_name state_get(struct state *state);
 const char *state_text(enum state_name name); /* "SELF-TEST" */
 bool state_may_claim(struct state *state);
+/* In a few words for a queue's message: "a self-test failed", "the audit log cannot be written";
+ * returns buf. */
+const char *state_why_no_claim(struct state *state, char *buf, size_t bytes);
 /* {"state":"DEGRADED","reasons":[{"key","weight","text"}]}; gives. */
 struct json_object *state_to_json(struct state *state);
 /* One line for sd_notify: "READY", "DEGRADED: swap is not encrypted (+2 more)"; returns buf. */

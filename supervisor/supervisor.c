@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/supervisor.h"
+#include "base/build_id.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "supervisor/ledger.h"
@@ -53,18 +54,26 @@ static int lock_directory(const char *path, int *ret_fd, struct problem *reterr_
 	return 0;
 }
 
+/* Made by a command before us, or by an older version. */
+static void open_to_pass(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && (st.st_mode & 0777) == 0700)
+		(void)!fchmod(fd, 0711);
+}
+
 /* Callers reach the socket through it, and nobody but root sees what else is there. */
 static int open_runtime_directory(struct supervisor_impl *impl, struct problem *reterr_problem)
 {
 	const char *path = runtime_directory();
-	struct stat st;
 	int r;
 
 	r = make_directory(path, 0711, reterr_problem);
 	if (r >= 0)
 		r = lock_directory(path, &impl->runtime_lock, reterr_problem);
-	if (r >= 0 && fstat(impl->runtime_lock, &st) == 0 && (st.st_mode & 0777) == 0700)
-		(void)!fchmod(impl->runtime_lock, 0711); /* made by a command before us */
+	if (r >= 0)
+		open_to_pass(impl->runtime_lock);
 	return r;
 }
 
@@ -82,10 +91,27 @@ static void on_state(void *context)
 	supervisor_wake(context);
 }
 
+static void note_state(struct supervisor *supervisor, enum state_name before, enum state_name now,
+	const char *line)
+{
+	struct json_object *data =
+		events_data("state", state_text(now), "before", state_text(before), NULL);
+	const struct audit_event event = {
+		.event = "state-changed",
+		.uid = geteuid(),
+		.outcome = "success",
+		.detail = line,
+		.data = data,
+	};
+
+	events_add(supervisor->events, &event);
+	json_object_put(data);
+}
+
 static void tell_state(struct supervisor *supervisor)
 {
 	struct supervisor_impl *impl = supervisor->impl;
-	enum state_name now = state_get(supervisor->state);
+	enum state_name now = state_get(supervisor->state), before = impl->told;
 	char line[LINE_BYTES];
 
 	state_line(supervisor->state, line, sizeof(line));
@@ -95,7 +121,7 @@ static void tell_state(struct supervisor *supervisor)
 		return;
 	impl->told = now;
 	supervisor_ask_survey(supervisor);
-	events_note(supervisor->events, "state", state_text(now), "done", "%s", line);
+	note_state(supervisor, before, now, line);
 }
 
 /* Ready: tested, and every volume is open or known not to open now. */
@@ -120,7 +146,7 @@ static void tell_ready(struct supervisor *supervisor)
 		return;
 	supervisor->impl->ready = true;
 	notify_ready(supervisor->impl->notify);
-	events_note(supervisor->events, "ready", NULL, "done", NULL);
+	events_note(supervisor->events, "service-ready", NULL, "success", NULL);
 }
 
 /* --- the watchdog (pulse.h) --- */
@@ -148,8 +174,8 @@ static void feed_watchdog(struct supervisor *supervisor)
 	if (!dead)
 		notify_watchdog(supervisor->impl->notify);
 	else if (!supervisor->impl->said_dead)
-		events_note(supervisor->events, "thread-stands-still", dead, "failed",
-			"the watchdog is not fed any more");
+		events_note_fault(supervisor->events, dead, NULL,
+			"it stands still; the watchdog is not fed any more");
 	supervisor->impl->said_dead = dead != NULL;
 }
 
@@ -200,6 +226,10 @@ static void take(struct config *now, const struct config *next)
 	now->wipe = next->wipe;
 	now->wipe_full = next->wipe_full;
 	now->confirmation_timeout_s = next->confirmation_timeout_s;
+	now->audit_size_bytes = next->audit_size_bytes;
+	now->audit_segment_bytes = next->audit_segment_bytes;
+	now->audit_segment_age_s = next->audit_segment_age_s;
+	now->audit_when_full = next->audit_when_full;
 	if (strcmp(now->confirmation_queue, next->confirmation_queue) != 0)
 		strcpy(now->confirmation_queue, next->confirmation_queue);
 	if (strcmp(now->metrics_file, next->metrics_file) != 0)
@@ -209,10 +239,58 @@ static void take(struct config *now, const struct config *next)
 	memcpy(now->group_counts, next->group_counts, sizeof(now->group_counts));
 }
 
+static bool opens_otherwise(const struct config *now, const struct config *next)
+{
+	return now->audit_size_bytes != next->audit_size_bytes ||
+	       now->audit_segment_bytes != next->audit_segment_bytes ||
+	       now->audit_segment_age_s != next->audit_segment_age_s ||
+	       now->audit_when_full != next->audit_when_full ||
+	       now->group_counts[CONFIG_AUDITOR] != next->group_counts[CONFIG_AUDITOR] ||
+	       strcmp(now->groups[CONFIG_AUDITOR][0], next->groups[CONFIG_AUDITOR][0]) != 0;
+}
+
+static bool differs_in_role(
+	const struct config *now, const struct config *next, enum config_role role)
+{
+	if (now->group_counts[role] != next->group_counts[role])
+		return true;
+	for (size_t i = 0; i < now->group_counts[role]; i++) {
+		if (strcmp(now->groups[role][i], next->groups[role][i]) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void note_role(
+	struct supervisor *supervisor, const struct config *next, enum config_role role)
+{
+	char groups[CONFIG_GROUPS_MAX * 34] = "";
+	struct json_object *data;
+	struct audit_event event = {
+		.event = "role-changed", .uid = geteuid(), .outcome = "success"};
+
+	for (size_t i = 0; i < next->group_counts[role]; i++)
+		add_kept(groups, sizeof(groups), next->groups[role][i]);
+	data = events_data("role", config_role_name(role), "groups", groups, NULL);
+	event.data = data;
+	events_add(supervisor->events, &event);
+	json_object_put(data);
+}
+
+/* Which groups have a role; who is in a group is the host's to report. */
+static void note_roles(struct supervisor *supervisor, const struct config *next)
+{
+	for (enum config_role role = 0; role < CONFIG_ROLES; role++) {
+		if (differs_in_role(supervisor->config, next, role))
+			note_role(supervisor, next, role);
+	}
+}
+
 int supervisor_reload(struct supervisor *supervisor, char *ret_kept, size_t kept_bytes,
 	struct problem *reterr_problem)
 {
 	_cleanup_free_ struct config *next = malloc(sizeof(*next));
+	bool reopens;
 	int r;
 
 	if (!next)
@@ -221,13 +299,33 @@ int supervisor_reload(struct supervisor *supervisor, char *ret_kept, size_t kept
 	if (r < 0)
 		return r;
 	list_kept(supervisor->config, next, ret_kept, kept_bytes);
+	reopens = opens_otherwise(supervisor->config, next);
+	note_roles(supervisor, next);
 	pthread_mutex_lock(&supervisor->impl->config_lock);
 	take(supervisor->config, next);
 	pthread_mutex_unlock(&supervisor->impl->config_lock);
+	if (reopens)
+		events_reopen(supervisor->events);
 	supervisor_ask_survey(supervisor);
 	if (supervisor->impl->service)
 		service_reload(supervisor->impl->service);
 	return 0;
+}
+
+/* By a signal: of whom, the service does not know. */
+static void note_reload(struct supervisor *supervisor, int r, const char *why, const char *kept)
+{
+	struct json_object *data = events_data("kept", kept[0] ? kept : NULL, NULL);
+	const struct audit_event event = {
+		.event = "configuration-changed",
+		.uid = geteuid(),
+		.outcome = r < 0 ? "failure" : "success",
+		.detail = why,
+		.data = data,
+	};
+
+	events_add(supervisor->events, &event);
+	json_object_put(data);
 }
 
 static void on_hangup(struct supervisor *supervisor)
@@ -238,12 +336,7 @@ static void on_hangup(struct supervisor *supervisor)
 
 	notify_reloading(supervisor->impl->notify);
 	r = supervisor_reload(supervisor, kept, sizeof(kept), &problem);
-	if (r < 0)
-		events_note(supervisor->events, "reload", NULL, "failed", "%s",
-			problem_text(&problem, r));
-	else
-		events_note(supervisor->events, "reload", NULL, "done", "%s%s",
-			kept[0] ? "taken at the next start only: " : "", kept);
+	note_reload(supervisor, r, r < 0 ? problem_text(&problem, r) : NULL, kept);
 	if (r >= 0)
 		service_reload(supervisor->impl->service);
 	if (supervisor->impl->ready)
@@ -306,10 +399,12 @@ static void loop(struct supervisor *supervisor)
 			{.fd = impl->signal_fd, .events = POLLIN},
 			{.fd = impl->wake_fd, .events = POLLIN},
 			{.fd = mounter_child_fd(impl->mounter), .events = POLLIN},
+			{.fd = impl->clock.fd, .events = POLLIN},
 		};
 
 		tend_mounter(supervisor);
 		take_wakes(supervisor);
+		supervisor_clock_tend(supervisor);
 		tell_ready(supervisor);
 		if (watchdog_ms > 0 && is_past(&watchdog_ns, watchdog_ms))
 			feed_watchdog(supervisor);
@@ -390,7 +485,7 @@ static void stop(struct supervisor *supervisor)
 	pthread_mutex_unlock(&impl->lock);
 	if (extends)
 		pthread_join(extender, NULL);
-	events_note(supervisor->events, "stopped", NULL, "done", "the volumes stay attached");
+	events_note(supervisor->events, "service-stopped", NULL, "success", NULL);
 }
 
 /* --- its life --- */
@@ -411,7 +506,7 @@ static int catch_signals(struct supervisor_impl *impl)
 	if (impl->signal_fd < 0)
 		return -errno;
 	impl->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return impl->wake_fd < 0 ? -errno : 0;
+	return impl->wake_fd < 0 ? -errno : supervisor_clock_open(&impl->clock);
 }
 
 static int make_keepers(struct supervisor *supervisor)
@@ -421,6 +516,7 @@ static int make_keepers(struct supervisor *supervisor)
 		.state = supervisor->state,
 		.events = supervisor->events,
 		.changed = supervisor_on_keeper,
+		.key = supervisor_on_key,
 		.context = supervisor,
 	};
 	int r = 0;
@@ -438,9 +534,12 @@ static int open_directories(struct supervisor *supervisor, struct problem *reter
 	const char *directory = supervisor->config->state_directory;
 	int r;
 
-	r = make_directory(directory, 0700, reterr_problem);
+	/* Auditors read the log below it, everybody the device's public key. */
+	r = make_directory(directory, 0711, reterr_problem);
 	if (r >= 0)
 		r = lock_directory(directory, &supervisor->impl->state_lock, reterr_problem);
+	if (r >= 0)
+		open_to_pass(supervisor->impl->state_lock);
 	if (r >= 0)
 		r = open_runtime_directory(supervisor->impl, reterr_problem);
 	return r;
@@ -470,17 +569,15 @@ static void open_ledger(struct supervisor *supervisor)
 			"the ledger of jobs cannot be opened: %s; see to it, then restart the "
 			"service",
 			problem_text(&problem, r));
-		events_note(supervisor->events, "ledger", NULL, "failed", "%s",
-			problem_text(&problem, r));
+		events_note_fault(supervisor->events, "ledger", NULL, problem_text(&problem, r));
 	} else if (ledger_damaged_lines(supervisor->ledger) > 0) {
 		state_raise(supervisor->state, STATE_ATTENTION, "ledger",
 			"%llu lines of the ledger of jobs were damaged; the file as it was is kept "
 			"as %.200s/ledger.damaged",
 			(unsigned long long)ledger_damaged_lines(supervisor->ledger),
 			supervisor->config->state_directory);
-		events_note(supervisor->events, "ledger", NULL, "failed",
-			"%llu damaged lines, kept as ledger.damaged",
-			(unsigned long long)ledger_damaged_lines(supervisor->ledger));
+		events_note_fault(supervisor->events, "ledger", NULL,
+			"lines of it were damaged; it is kept as ledger.damaged");
 	}
 }
 
@@ -519,6 +616,8 @@ static int make_parts(struct supervisor *supervisor, struct problem *reterr_prob
 		r = state_new(on_state, supervisor, &supervisor->state);
 	if (r >= 0)
 		r = events_new(supervisor->config->state_directory, &supervisor->events);
+	if (r >= 0)
+		r = supervisor_start_log(supervisor);
 	if (r >= 0) {
 		open_ledger(supervisor);
 		r = make_policy(supervisor, reterr_problem);
@@ -545,6 +644,7 @@ static int make_impl(const char *config_path, struct supervisor *supervisor)
 		return -ENOMEM;
 	supervisor->impl = impl;
 	impl->state_lock = impl->runtime_lock = impl->signal_fd = impl->wake_fd = -1;
+	impl->clock.fd = -1;
 	impl->told = STATE_SELF_TEST;
 	pthread_mutex_init(&impl->lock, NULL);
 	pthread_mutex_init(&impl->run_lock, NULL);
@@ -583,11 +683,27 @@ int supervisor_new(
 	return 0;
 }
 
+static void note_start(struct supervisor *supervisor)
+{
+	char build[BUILD_ID_BYTES];
+	struct json_object *data =
+		events_data("version", SPOOLGUARD_VERSION, "build", build_id(build), NULL);
+	const struct audit_event event = {
+		.event = "service-started",
+		.uid = geteuid(),
+		.outcome = "success",
+		.data = data,
+	};
+
+	events_add(supervisor->events, &event);
+	json_object_put(data);
+}
+
 int supervisor_run(struct supervisor *supervisor, struct problem *reterr_problem)
 {
 	int r;
 
-	events_note(supervisor->events, "started", NULL, "done", "version %s", SPOOLGUARD_VERSION);
+	note_start(supervisor);
 	tend_mounter(supervisor);
 	r = supervisor_start_jobs(supervisor);
 	if (r >= 0)
@@ -611,6 +727,7 @@ static void free_impl(struct supervisor_impl *impl)
 	harness_report_free(impl->last);
 	io_closep(&impl->signal_fd);
 	io_closep(&impl->wake_fd);
+	io_closep(&impl->clock.fd);
 	io_closep(&impl->state_lock);
 	io_closep(&impl->runtime_lock);
 	free(impl->metrics);
@@ -634,6 +751,7 @@ void supervisor_free(struct supervisor *supervisor)
 	policy_free(supervisor->policy);
 	ledger_close(supervisor->ledger);
 	events_free(supervisor->events);
+	device_keys_free(supervisor_keys(supervisor));
 	state_free(supervisor->state);
 	free_impl(supervisor->impl);
 	free(supervisor->config);

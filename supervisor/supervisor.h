@@ -2,7 +2,8 @@
 /*
  * supervisor.h - the service as a whole: which parts there are, and the order in which they come
  *
- *   start  configuration -> lock of the state directory -> events -> ledger -> server listens
+ *   start  configuration -> lock of the state directory -> device keys, audit log -> ledger
+ *          -> server listens
  *          -> SELF-TEST (in a thread) -> keepers -> retirer -> follower of CUPS -> READY
  *   stop   STOPPING -> server takes no more calls -> follower, retirer (its batch comes to its end)
  *          -> keepers (the volumes stay attached) -> ledger, events
@@ -22,6 +23,8 @@
 #define SPOOLGUARD_SUPERVISOR_SUPERVISOR_H
 
 #include "harness/harness.h"
+#include "keystore/device_keys.h"
+#include <stdatomic.h>
 #include "supervisor/config.h"
 #include "supervisor/events.h"
 #include "supervisor/keeper.h"
@@ -38,6 +41,7 @@ struct supervisor {
 	struct config *config;
 	struct state *state;
 	struct events *events;
+	struct device_keys *_Atomic keys; /* supervisor_keys() */
 	struct ledger *ledger;
 	struct retirer *retirer; /* there if the ledger is */
 	struct policy *policy;
@@ -52,6 +56,15 @@ must_check int supervisor_new(const char *config_path, struct supervisor **ret_s
 /* Starts, and returns when SIGTERM or SIGINT has been obeyed. */
 must_check int supervisor_run(struct supervisor *supervisor, struct problem *reterr_problem);
 void supervisor_free(struct supervisor *supervisor);
+
+/* With which receipts are signed, and names hidden; lives as long as the supervisor.  NULL: they
+ * could not be opened (yet): nothing can be claimed now, and the state says why. */
+struct device_keys *supervisor_keys(struct supervisor *supervisor);
+/* The key of the volume with that UUID is in that state now.  Its record follows in a moment, or
+ * with supervisor_tell_keys(), which waits until it is durable. */
+void supervisor_note_key(struct supervisor *supervisor, const char *uuid,
+	enum device_key_state state, const char *reason);
+void supervisor_tell_keys(struct supervisor *supervisor);
 
 /* Does a configured volume lie where CUPS has its spool?  Otherwise CUPS is left alone. */
 bool supervisor_follows_cups(const struct config *config);

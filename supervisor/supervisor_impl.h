@@ -7,6 +7,7 @@
 #ifndef SPOOLGUARD_SUPERVISOR_SUPERVISOR_IMPL_H
 #define SPOOLGUARD_SUPERVISOR_SUPERVISOR_IMPL_H
 
+#include "keystore/device_keys.h"
 #include "supervisor/mounter_child.h"
 #include "supervisor/notify.h"
 #include "supervisor/pulse.h"
@@ -19,11 +20,19 @@
 struct cups_source;
 struct service;
 
+/* supervisor_clock.c: where the wall clock stood, as a difference to others. */
+struct supervisor_clock {
+	int fd;
+	int64_t wall_ms, suspended_ms;
+};
+
 struct supervisor_impl {
 	char config_path[PATH_MAX];
 	int state_lock, runtime_lock; /* X3 */
 	int signal_fd, wake_fd;
 	struct notify *notify;
+	struct log_signer signer; /* over supervisor_keys() */
+	struct supervisor_clock clock;
 	struct mounter_child *mounter;
 	char mounter_socket[108];
 	atomic_bool mounter_is_there;
@@ -84,7 +93,20 @@ must_check int supervisor_start_survey(struct supervisor *supervisor);
 void supervisor_ask_survey(struct supervisor *supervisor);
 void supervisor_stop_survey(struct supervisor *supervisor);
 
+/* supervisor_log.c */
+must_check int supervisor_start_log(struct supervisor *supervisor);
+/* Reasons as the log is now. */
+void supervisor_judge_log(struct supervisor *supervisor);
+void supervisor_log_signer(struct device_keys *keys, struct log_signer *ret_signer);
+
+/* supervisor_clock.c */
+must_check int supervisor_clock_open(struct supervisor_clock *clock);
+/* It was set?  From the main loop, when clock.fd can be read. */
+void supervisor_clock_tend(struct supervisor *supervisor);
+
 /* supervisor_volumes.c */
+void supervisor_on_key(
+	void *context, const char *uuid, enum device_key_state state, const char *reason);
 void supervisor_on_keeper(void *context, struct keeper *keeper);
 size_t supervisor_index_of(const struct supervisor *supervisor, const struct keeper *keeper);
 /* Its medium has been tested: jobs on it begin. */

@@ -10,6 +10,7 @@
 #include "supervisor/figures.h"
 #include "supervisor/metrics.h"
 #include "supervisor/policy.h"
+#include "supervisor/service.h"
 #include "supervisor/supervisor_impl.h"
 #include <errno.h>
 #include <stdio.h>
@@ -17,16 +18,6 @@
 #include <string.h>
 
 #define PULSE_MS 60000u
-
-static void judge_events(struct supervisor *supervisor, const struct figures *figures)
-{
-	if (figures->events_failed)
-		state_raise(supervisor->state, STATE_ATTENTION, "disk",
-			"events cannot be written to %.200s: make room there, or make it writable",
-			supervisor->config->state_directory);
-	else
-		state_clear(supervisor->state, "disk");
-}
 
 /* Held in the ledger: a person has to release them. */
 static void judge_held(struct supervisor *supervisor)
@@ -89,7 +80,9 @@ static int survey_once(struct supervisor *supervisor, struct figures *figures)
 	figures->holding = policy_is_holding(supervisor->policy, NULL);
 	pulse_beat(&supervisor->impl->survey_pulse, PULSE_MS);
 	supervisor_take_again(supervisor);
-	judge_events(supervisor, figures);
+	supervisor_judge_log(supervisor);
+	supervisor_tell_keys(supervisor);
+	service_tell_host(supervisor->impl->service);
 	judge_held(supervisor);
 	write_metrics(supervisor, figures);
 	return wait_ms;

@@ -11,6 +11,7 @@
  */
 #include "attached/selftest_port.h"
 #include "base/clock.h"
+#include "ipc/fields.h"
 #include "supervisor/mounter_client.h"
 #include "supervisor/retirer.h"
 #include "supervisor/supervisor_impl.h"
@@ -104,6 +105,23 @@ static void describe(const struct harness_result *result, char *key, char *text,
 		result->remedy[0] ? "; " : "", result->remedy);
 }
 
+static void note_failed(struct supervisor *supervisor, const struct harness_result *result,
+	const char *test, const char *text)
+{
+	struct json_object *data = events_data(
+		"test", test, "weight", result->weight == HARNESS_CLAIM ? "claim" : "host", NULL);
+	const struct audit_event event = {
+		.event = "selftest-failed",
+		.uid = geteuid(),
+		.outcome = "failure",
+		.detail = text,
+		.data = data,
+	};
+
+	events_add(supervisor->events, &event);
+	json_object_put(data);
+}
+
 static void apply_result(struct supervisor *supervisor, const struct harness_result *result)
 {
 	char key[HARNESS_NAME_BYTES + HARNESS_SUBJECT_BYTES + 16];
@@ -119,8 +137,7 @@ static void apply_result(struct supervisor *supervisor, const struct harness_res
 	state_raise(supervisor->state,
 		result->weight == HARNESS_CLAIM ? STATE_STOPS_CLAIMS : STATE_ATTENTION, key, "%s",
 		text);
-	events_note(supervisor->events, "selftest-failed", key + strlen("selftest:"), "failed",
-		"%s", text);
+	note_failed(supervisor, result, key + strlen("selftest:"), text);
 }
 
 static void keep_report(struct supervisor *supervisor, struct harness_report *report)
@@ -164,6 +181,23 @@ struct harness_report *supervisor_last_report(struct supervisor *supervisor)
 	return copy;
 }
 
+static void note_run(struct supervisor *supervisor, const struct harness_report *report, size_t bad)
+{
+	struct json_object *data = events_data("id", report->id, NULL);
+	const struct audit_event event = {
+		.event = "selftest",
+		.uid = geteuid(),
+		.outcome = report->claims ? "success" : "failure",
+		.data = data,
+	};
+
+	fields_add_u64(data, "tests", report->count);
+	fields_add_u64(data, "bad", bad);
+	fields_add_u64(data, "took_ms", report->took_ms);
+	events_add(supervisor->events, &event);
+	json_object_put(data);
+}
+
 static void apply(struct supervisor *supervisor, const struct harness_report *report)
 {
 	size_t bad = 0;
@@ -175,9 +209,7 @@ static void apply(struct supervisor *supervisor, const struct harness_report *re
 		apply_result(supervisor, &report->results[i]);
 	}
 	state_clear(supervisor->state, "selftest");
-	events_note(supervisor->events, "selftest", report->id, report->claims ? "done" : "failed",
-		"%zu tests in %llu ms, %zu not passed", report->count,
-		(unsigned long long)report->took_ms, bad);
+	note_run(supervisor, report, bad);
 }
 
 static bool has_algorithms_passed(const struct harness_report *report)
@@ -204,8 +236,8 @@ static void start_keepers(struct supervisor *supervisor)
 	pthread_mutex_unlock(&supervisor->impl->lock);
 	for (size_t i = 0; first && i < supervisor->keeper_count; i++) {
 		if (keeper_start(supervisor->keepers[i]) < 0)
-			events_note(supervisor->events, "volume-failed",
-				keeper_volume(supervisor->keepers[i])->name, "failed",
+			events_note_fault(supervisor->events, "keeper",
+				keeper_volume(supervisor->keepers[i])->name,
 				"no thread could be started for it; restart the service");
 	}
 }
@@ -276,8 +308,7 @@ static void meet_mounter(struct supervisor *supervisor)
 		return;
 	r = mounter_client_reload(client, &problem);
 	if (r < 0)
-		events_note(supervisor->events, "mounter-reload", NULL, "failed", "%s",
-			problem_text(&problem, r));
+		events_note_fault(supervisor->events, "mounter", NULL, problem_text(&problem, r));
 	mounter_client_free(client);
 }
 
@@ -298,7 +329,7 @@ static void run_first(struct supervisor *supervisor)
 		keep_report(supervisor, report);
 	}
 	if (!passed)
-		events_note(supervisor->events, "volumes-wait", NULL, "failed",
+		events_note_fault(supervisor->events, "volumes", NULL,
 			"no volume is opened before the self-tests of the algorithms pass");
 	state_set_testing(supervisor->state, false);
 	if (passed && supervisor->keeper_count > 0)

@@ -103,6 +103,12 @@ void supervisor_take_again(struct supervisor *supervisor)
 	}
 }
 
+void supervisor_on_key(
+	void *context, const char *uuid, enum device_key_state state, const char *reason)
+{
+	supervisor_note_key(context, uuid, state, reason);
+}
+
 /* From the keeper's thread. */
 void supervisor_on_keeper(void *context, struct keeper *keeper)
 {

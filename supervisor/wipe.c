@@ -112,18 +112,78 @@ static void wipe_free(struct wipe *wipe)
 }
 DEFINE_CLEANUP(struct wipe *, wipe_free)
 
-static void note(struct wipe *wipe, const char *event, const char *outcome, const char *detail)
+/* --- what the audit log is told --- */
+
+static struct json_object *event_data(const struct wipe *wipe)
 {
-	const struct event what = {
-		.event = event,
+	struct json_object *data = events_data(
+		"name", wipe->volume->name, "mode", wipe->record.full ? "full" : "standard", NULL);
+
+	if (wipe->record.resumed > 0)
+		fields_add_u64(data, "resumed", wipe->record.resumed);
+	return data;
+}
+
+static struct audit_event event_of(
+	const struct wipe *wipe, const char *outcome, const char *detail, struct json_object *data)
+{
+	return (struct audit_event){
+		.event = "wipe",
 		.role = wipe->record.role[0] ? wipe->record.role : NULL,
 		.uid = wipe->record.uid,
-		.object = wipe->volume->name,
+		.volume = wipe->runtime.uuid,
 		.outcome = outcome,
 		.detail = detail,
+		.data = data,
 	};
+}
 
-	events_add(wipe->supervisor->events, &what);
+static void note_progress(struct wipe *wipe, const char *outcome, const char *detail)
+{
+	struct json_object *data = event_data(wipe);
+	const struct audit_event event = event_of(wipe, outcome, detail, data);
+
+	fields_add_string(data, "step", wipe_record_step_text(wipe->record.step));
+	events_add(wipe->supervisor->events, &event);
+	json_object_put(data);
+}
+
+/* Durable before anything dies. */
+static int note_begun(struct wipe *wipe)
+{
+	struct json_object *data = event_data(wipe);
+	const struct audit_event event =
+		event_of(wipe, "begun", wipe->record.scheduled ? "on schedule" : NULL, data);
+	int r;
+
+	fields_add_u64(data, "jobs", wipe->record.job_count);
+	fields_add_u64(data, "files", wipe->plan_files);
+	r = events_add_committed(wipe->supervisor->events, &event, 1, NULL);
+	json_object_put(data);
+	return r;
+}
+
+/* Durable before anybody is told. */
+static int note_ended(struct wipe *wipe)
+{
+	const struct wipe_record *record = &wipe->record;
+	const struct wipe_numbers *numbers = &record->numbers;
+	struct json_object *data = event_data(wipe);
+	const struct audit_event event = event_of(wipe, record->fault_count ? "failure" : "success",
+		record->fault_count ? record->faults[0] : NULL, data);
+	int r;
+
+	fields_add_u64(data, "jobs", record->job_count);
+	fields_add_u64(data, "files", numbers->files);
+	fields_add_u64(data, "requested", numbers->blocks.requested_blocks);
+	fields_add_u64(data, "written", numbers->blocks.written_blocks);
+	fields_add_u64(data, "durable", numbers->blocks.durable_blocks);
+	fields_add_u64(data, "verified", numbers->blocks.verified_blocks);
+	fields_add_u64(data, "freed", numbers->freed_blocks);
+	fields_add_u64(data, "owed", numbers->owed_blocks);
+	r = events_add_committed(wipe->supervisor->events, &event, 1, NULL);
+	json_object_put(data);
+	return r;
 }
 
 /* --- numbers of the volume --- */
@@ -329,7 +389,7 @@ static int run_steps(struct wipe *wipe, struct problem *reterr_problem)
 			r = wipe_progress(wipe, text, 0, 0);
 		if (r < 0)
 			break;
-		note(wipe, "wipe-step", "done", text);
+		note_progress(wipe, "progress", NULL);
 		r = steps[step](wipe, reterr_problem);
 	}
 	return r;
@@ -340,20 +400,9 @@ static int run_steps(struct wipe *wipe, struct problem *reterr_problem)
 static void say_result(struct wipe *wipe)
 {
 	const struct wipe_record *record = &wipe->record;
-	const struct wipe_numbers *numbers = &record->numbers;
 	const char *name = wipe->volume->name;
-	char detail[512], key[64];
+	char key[64];
 
-	snprintf(detail, sizeof(detail),
-		"%s; %" PRIu64 " jobs, %" PRIu64 " files; blocks: %" PRIu64 " requested, %" PRIu64
-		" written, %" PRIu64 " durable, %" PRIu64 " verified; %" PRIu64 " freed ones "
-		"written; %" PRIu64 " owed%s%s",
-		record->full ? "full" : "standard", record->job_count, numbers->files,
-		numbers->blocks.requested_blocks, numbers->blocks.written_blocks,
-		numbers->blocks.durable_blocks, numbers->blocks.verified_blocks,
-		numbers->freed_blocks, numbers->owed_blocks, record->fault_count ? "; " : "",
-		record->fault_count ? record->faults[0] : "");
-	note(wipe, "wipe-ended", record->fault_count ? "failed" : "done", detail);
 	snprintf(key, sizeof(key), "wiped:%s", name);
 	if (record->fault_count == 0)
 		state_clear(wipe->supervisor->state, key);
@@ -367,15 +416,19 @@ static void say_result(struct wipe *wipe)
 static void end(struct wipe *wipe)
 {
 	const char *directory = wipe->config->state_directory;
-	struct json_object *report = wipe_report_for_disk(wipe);
+	struct json_object *report;
 
+	if (note_ended(wipe) < 0)
+		wipe_record_add_note(
+			&wipe->record, "the audit log could not take the record of its end");
+	report = wipe_report_for_disk(wipe);
 	if (wipe_record_save_last(
 		    directory, wipe->volume->name, wipe->record.began_wall_s, report) < 0)
-		events_note(wipe->supervisor->events, "wipe-record", wipe->volume->name, "failed",
+		events_note_fault(wipe->supervisor->events, "wipe", wipe->runtime.uuid,
 			"when it was last wiped could not be recorded");
 	json_object_put(report);
 	if (wipe_record_remove(directory) < 0)
-		events_note(wipe->supervisor->events, "wipe-record", wipe->volume->name, "failed",
+		events_note_fault(wipe->supervisor->events, "wipe", wipe->runtime.uuid,
 			"the record of the wipe could not be removed");
 	say_result(wipe);
 }
@@ -386,8 +439,10 @@ static int say_interrupted(
 {
 	bool stopping = wipe_is_stopping(wipe);
 	const char *why = stopping ? "the service is stopping" : problem_text(problem, error);
+	char detail[600];
 
-	note(wipe, "wipe-interrupted", "failed", why);
+	snprintf(detail, sizeof(detail), "interrupted: %.500s; it goes on by itself", why);
+	note_progress(wipe, stopping ? "progress" : "failure", detail);
 	if (!stopping)
 		state_raise(wipe->supervisor->state, STATE_ATTENTION, REASON_KEY,
 			"the wipe of volume %s is not finished: %s", wipe->volume->name, why);
@@ -509,7 +564,6 @@ static int prepare(struct wipe *wipe, struct problem *reterr_problem)
 static int begin(struct wipe *wipe, struct problem *reterr_problem)
 {
 	const char *directory = wipe->config->state_directory;
-	char detail[256];
 	int r;
 
 	wipe->record.listed_wall_ns = 0; /* listed anew when intake stands still */
@@ -518,13 +572,15 @@ static int begin(struct wipe *wipe, struct problem *reterr_problem)
 		return problem_set(reterr_problem, r,
 			"nothing was touched: what is done cannot be recorded in %s (%s)",
 			directory, strerror(-r));
-	snprintf(detail, sizeof(detail),
-		"%s%s; %" PRIu64 " jobs, %" PRIu64 " files, %" PRIu64 " bytes",
-		wipe->record.full ? "full" : "standard",
-		wipe->record.scheduled ? ", on schedule" : "", wipe->record.job_count,
-		wipe->plan_files, wipe->plan_bytes);
-	note(wipe, "wipe-started", "done", detail);
-	return 0;
+	r = note_begun(wipe);
+	if (r >= 0)
+		return 0;
+	if (wipe_record_remove(directory) < 0)
+		(void)0; /* then it goes on once the log does */
+	return problem_set(reterr_problem, r,
+		"nothing was touched: the audit log does not take the record that it begins (%s); "
+		"\"spoolguard status\" says what to do",
+		strerror(-r));
 }
 
 static void take_request(struct wipe *wipe, const struct wipe_request *request)
@@ -555,7 +611,7 @@ static int go_again(struct wipe *wipe, struct problem *reterr_problem)
 		"it was interrupted: the numbers are those of steps that "
 		"came to their end, and of what was done since");
 	wipe->sheet_owed = wipe->queue[0] != '\0';
-	note(wipe, "wipe-resumed", "done", wipe_record_step_text(wipe->record.step));
+	note_progress(wipe, "progress", "it goes on where it was interrupted");
 	return go_on(wipe, reterr_problem);
 }
 

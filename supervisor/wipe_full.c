@@ -188,6 +188,7 @@ int wipe_full_renew(struct wipe *wipe, struct problem *reterr_problem)
 	wipe->passphrase_fd = -1;
 	if (strcmp(wipe->runtime.uuid, record->uuid) == 0) {
 		r = keeper_renew(wipe->keeper, &how, &report, reterr_problem);
+		supervisor_tell_keys(wipe->supervisor);
 		if (r >= 0)
 			r = wipe_look(wipe, reterr_problem);
 		if (r < 0) {

@@ -142,12 +142,27 @@ char *wipe_sheet_text(const struct wipe_record *record, const char *scheme, cons
 
 /* --- printing it --- */
 
+static void note(struct wipe *wipe, const char *state)
+{
+	struct json_object *data = events_data("name", wipe->volume->name, "state", state, NULL);
+	const struct audit_event event = {
+		.event = "wipe-sheet",
+		.role = wipe->record.role[0] ? wipe->record.role : NULL,
+		.uid = wipe->record.uid,
+		.volume = wipe->runtime.uuid,
+		.outcome = strcmp(state, "successful") == 0 ? "success" : "failure",
+		.data = data,
+	};
+
+	fields_add_u64(data, "job", (uint64_t)wipe->record.sheet_job);
+	events_add(wipe->supervisor->events, &event);
+	json_object_put(data);
+}
+
 static void conclude(struct wipe *wipe, const char *state)
 {
 	snprintf(wipe->sheet_state, sizeof(wipe->sheet_state), "%s", state);
-	events_note(wipe->supervisor->events, "wipe-sheet", wipe->volume->name,
-		strcmp(state, "successful") == 0 ? "done" : "failed", "job %d on %s: %s",
-		wipe->record.sheet_job, wipe->queue, state);
+	note(wipe, state);
 }
 
 static const char *state_of(enum cups_job_state state)

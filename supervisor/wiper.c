@@ -74,8 +74,8 @@ static void say_refused(struct wiper *wiper, const char *text, uint64_t now)
 	if (strcmp(wiper->said, text) == 0)
 		return;
 	snprintf(wiper->said, sizeof(wiper->said), "%s", text);
-	events_note(
-		wiper->supervisor->events, "wipe-on-schedule", NULL, "failed", "%s", wiper->said);
+	events_note(wiper->supervisor->events, "wipe", NULL, "failure",
+		"it is due by the schedule, and cannot begin: %s", wiper->said);
 }
 
 static void tick(struct wiper *wiper)

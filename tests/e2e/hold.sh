@@ -46,7 +46,7 @@ write_conf() { # write_conf [SERVICE-LINES...]
 }
 write_conf
 start_service
-seen ready
+seen service-ready
 cupsd_spool=$mount cupsd_start "$server" 'PreserveJobFiles Yes' 'PreserveJobHistory Yes' 'DirtyCleanInterval 0' 'MaxJobs 0'
 queue_raw front 0
 queue_raw back 0
@@ -63,7 +63,7 @@ ok "while all is well nothing is held"
 mark_events
 damage
 selftest
-seen intake held "self-test"
+seen intake-held "" "self-test"
 wait_until 20 is_held front "self-test failed" || fail "front: $(message front)"
 wait_until 20 is_held back "self-test failed" || fail "back: $(message back)"
 message stopped | grep -q "out of paper" || fail "stopped: $(message stopped)"
@@ -74,7 +74,7 @@ ok "a failed self-test holds every queue and says why; jobs are accepted, and wa
 
 stop_service KILL
 start_service
-seen intake held "self-test"
+seen intake-held "" "self-test"
 sleep 2
 is_held front "self-test failed" || fail "a restart let go: $(message front)"
 [ "$(job_state "$id")" = 3 ] || fail "printed meanwhile"
@@ -87,7 +87,7 @@ ok "a queue that somebody starts meanwhile is held again"
 mark_events
 repair
 selftest
-seen intake released
+seen intake-released
 wait_until 20 is_free front || fail "front: $(message front)"
 wait_until 20 is_free back || fail "back: $(message back)"
 message stopped | grep -q "out of paper" || fail "somebody else's queue was started: $(message stopped)"
@@ -106,7 +106,7 @@ ok "a hold that a crash left is taken back when it is not due"
 # --- without receipts ---
 write_conf "on_failure = continue-without-receipts"
 kill -HUP "$service"
-seen reload
+seen configuration-changed
 damage
 selftest
 id=$(job_submit front "$work/a")
@@ -121,7 +121,7 @@ ok "continue-without-receipts: jobs are printed and retired, and claim nothing"
 mark_events
 write_conf "debt_limit_age = 2s"
 kill -HUP "$service"
-seen reload
+seen configuration-changed
 echo "an old job" >"$mount/old"
 call JobBegin "{\"id\":\"old\",\"files\":[\"$mount/old\"]}" || fail "JobBegin: $(cat "$work/answer")"
 # The call's connection has ended; the job is retired job_abandoned later, and holds until then.

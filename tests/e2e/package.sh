@@ -115,8 +115,8 @@ spoolguard cups apply >/root/apply 2>&1 || fail "cups apply: $(cat /root/apply)"
 [ -e /etc/systemd/system/cups.service.d/50-spoolguard.conf ] || fail "cups apply did not tie cups to the mount: $(cat /root/apply)"
 systemctl restart cups || fail "cups does not start when it is tied"
 prints "on the volume"
-is_retired() { grep -q '"event":"job-retired"' /var/lib/spoolguard/events; }
-wait_for 30 is_retired || fail "no job is retired: $(tail -n 5 /var/lib/spoolguard/events)"
+is_retired() { cat /var/lib/spoolguard/audit/segment-* | grep -q '"event":"job-retired"'; }
+wait_for 30 is_retired || fail "no job is retired: $(tail -n 5 /var/lib/spoolguard/audit/segment-*)"
 ok "cups prints on the volume, tied to its mount, and jobs are retired"
 
 systemctl --quiet is-enabled spoolguard-residue.timer || fail "no residue check is on schedule"
@@ -240,7 +240,7 @@ done
 ok "removed: cups prints, with the configuration that it had"
 
 dpkg -P spoolguard >/root/said 2>&1 || fail "dpkg -P: $(cat /root/said)"
-[ -s /var/lib/spoolguard/events ] || fail "purge took the evidence"
+[ -s /var/lib/spoolguard/audit/log.json ] || fail "purge took the evidence"
 grep -q '/var/lib/spoolguard' /root/said || fail "purge does not say where the evidence is: $(cat /root/said)"
 [ ! -e /etc/spoolguard/spoolguard.conf ] || fail "purge left the configuration"
 [ "$(pid_of cups)" = "$cups" ] || fail "purge restarted cups"

@@ -42,9 +42,9 @@ pids+=($!)
 wait_until 10 test -S "$work/notify"
 configure "$spool"
 NOTIFY_SOCKET=$work/notify WATCHDOG_USEC=1000000 start_service
-seen ready
+seen service-ready
 is_open || fail "it says ready, and the spool is not mounted"
-seen volume-open spool
+seen volume-attached spool
 wait_until 5 grep -qx 'READY=1' "$work/told" || fail "systemd was not told: $(cat "$work/told")"
 grep -q '^EXTEND_TIMEOUT_USEC=' "$work/told" || fail "no more time was asked for: $(cat "$work/told")"
 [ "$(stat -c %a "$work/run")" = 711 ] || fail "the runtime directory has mode $(stat -c %a "$work/run")"
@@ -75,8 +75,8 @@ refuses 1 "another mounter listens" "$daemon" --mounter --config "$conf"
 mark_events
 old=$(process_of "$image")
 kill -9 "$old"
-seen volume-lost spool
-seen volume-open spool
+seen volume-failed spool "process ended"
+seen volume-attached spool
 is_open || fail "the spool did not come back whole"
 [ "$(cat "$mount/file" "$cache/file")" = "kept
 cached" ] || fail "what was flushed is gone"
@@ -85,11 +85,11 @@ ok "the volume process is killed: mount and binds come back, and what was flushe
 
 mark_events
 kill -9 "$(mounter)"
-seen mounter-ended
+seen service-fault "" "it ended"
 wait_until 10 mounter || fail "no new mounter"
 is_open || fail "the mounter took the volume along"
 kill -9 "$(process_of "$image")"
-seen volume-open spool
+seen volume-attached spool
 wait_until 5 is_open || fail "the new mounter does not bring it back"
 ok "the mounter is killed: the volume stays, and a new one brings it back later"
 
@@ -97,19 +97,19 @@ old=$(process_of "$image")
 stop_service KILL
 is_open || fail "the service took the volume along"
 start_service
-seen ready
-seen volume-open spool "attached already"
+seen service-ready
+seen volume-attached spool "attached already"
 [ "$(process_of "$image")" = "$old" ] || fail "it was attached anew"
 ok "the service is killed: the volume stays, and is adopted"
 
 # --- the end ---
 stop_service TERM || fail "exit code $? after SIGTERM"
 is_open || fail "SIGTERM detached the volume"
-has_event '.event == "stopped"' || fail "no event of its end"
+has_event '.event == "service-stopped"' || fail "no event of its end"
 wait_until 5 test -z "$(mounter)" || fail "its mounter is left"
 : >"$work/told"
 NOTIFY_SOCKET=$work/notify start_service
-seen ready
+seen service-ready
 stop_service TERM
 grep -qx 'STOPPING=1' "$work/told" || fail "systemd was not told of the end"
 [ "$(process_of "$image")" = "$old" ] || fail "the volume did not live through an upgrade"
@@ -118,20 +118,20 @@ ok "SIGTERM: it ends with 0, says so, and the volume stays attached"
 # --- reload ---
 : >"$work/told"
 NOTIFY_SOCKET=$work/notify start_service
-seen ready
+seen service-ready
 configure "debt_limit = 1G" "$spool"
 kill -HUP "$service"
-seen reload
+seen configuration-changed
 wait_until 5 grep -q '^RELOADING=1 MONOTONIC_USEC=[0-9]*$' "$work/told" || fail "told: $(cat "$work/told")"
 wait_until 5 grep -qx READY=1 <(sed '1,/RELOADING/d' "$work/told") || fail "told: $(cat "$work/told")"
 mark_events
 configure "debt_limit = 1G" "$spool" "verify = sample"
 kill -HUP "$service"
-seen reload "" "at the next start only: volumes"
+wait_until 60 has_event '.event == "configuration-changed" and .data.kept == "volumes"' || fail "what was kept is not said: $(events)"
 mark_events
 configure "debt_limit = lots"
 kill -HUP "$service"
-seen reload "" "line 4, debt_limit"
+seen configuration-changed "" "line 4, debt_limit"
 is_running && is_open || fail "a wrong configuration did harm"
 ok "SIGHUP: what can change does, what cannot is named, what is wrong is refused"
 
@@ -139,18 +139,18 @@ ok "SIGHUP: what can change does, what cannot is named, what is wrong is refused
 configure "$spool"
 mark_events
 "$sg" detach "$image" || fail "detach"
-seen volume-closed spool
+seen volume-detached spool
 sleep 2.5
 ! is_open || fail "it was opened again"
 "$build/check_spoolguard" >"$work/out"
 [ $? = 2 ] || fail "check_spoolguard of a closed volume: $(cat "$work/out")"
 stop_service TERM
 start_service
-seen volume-closed spool
+seen volume-detached spool
 sleep 1
 ! is_open || fail "a restart opened what was closed on purpose"
 "$sg" attach --passphrase-file "$pass" --mount "$mount" "$image" >/dev/null || fail "attach"
-seen volume-open spool
+seen volume-attached spool
 wait_until 5 is_open || fail "an adopted volume lacks its bind"
 ok "what was detached stays so, also over a restart, until somebody attaches it"
 
@@ -173,13 +173,13 @@ stop_service TERM
 ask=$(volume spool "$image" "$mount" "bind = cache:$cache")
 configure "$ask"
 start_service
-seen ready
-has_event '.event == "volume-locked" and (.detail | test("spoolguard attach spool"))' || fail "not locked: $(events)"
+seen service-ready
+has_event '.event == "volume-waits" and (.detail | test("spoolguard attach spool"))' || fail "not locked: $(events)"
 "$sg" attach --passphrase-file "$pass" --mount "$mount" "$image" >/dev/null || fail "attach"
-seen volume-open spool
+seen volume-attached spool
 mark_events
 kill -9 "$(process_of "$image")"
-seen volume-locked spool
+seen volume-waits spool
 ok "without a key it waits for an administrator, at the start and after a death"
 stop_service TERM
 "$sg" detach "$image" >/dev/null 2>&1
@@ -189,14 +189,14 @@ cp "$work/wrong" "$work/key"
 configure "$(volume spool "$image" "$mount" "unlock = key-file" "key_file = $work/key" "bind = cache:$cache")"
 rm "$work/key"
 start_service
-seen ready
-seen volume-absent spool
+seen service-ready
+seen volume-waits spool
 mv "$work/elsewhere" "$image"
-seen volume-locked spool "key file"
+seen volume-waits spool "key file"
 cp "$work/wrong" "$work/key"
-seen volume-locked spool "opens none of its key slots"
+seen volume-waits spool "opens none of its key slots"
 cp "$pass" "$work/key"
-seen volume-open spool
+seen volume-attached spool
 is_open || fail "not open"
 ok "a medium, its key, the right key: each is waited for"
 stop_service TERM
@@ -205,37 +205,40 @@ stop_service TERM
 head -c 4194304 "$image" >"$work/header"
 dd if=/dev/urandom of="$image" bs=4096 count=8 conv=notrunc status=none
 start_service
-seen ready
+seen service-ready
 seen volume-failed spool
 mark_events
 dd if="$work/header" of="$image" bs=1M conv=notrunc status=none
-seen volume-open spool
+seen volume-attached spool
 ok "a damaged header is said, and the volume opens when it has been repaired"
 stop_service TERM
 "$sg" detach "$image" || fail "detach"
 
 # --- the state directory ---
+no_log() { [ -n "$("$sg" status --json | jq '.reasons[] | select(.key == "audit-log" and .weight == "stops-claims")')" ]; }
 rm -rf "$state"
 mkdir "$state"
-mount -t tmpfs -o size=64k tmpfs "$state"
-head -c 100000 /dev/zero >"$state/filler" 2>/dev/null
+mount -t tmpfs -o size=8m tmpfs "$state"
+head -c 10000000 /dev/zero >"$state/filler" 2>/dev/null
 echo "the next events are on stderr alone" >>"$work/log"
 "$daemon" --config "$conf" 2>"$work/full.log" &
 service=$!
 pids+=("$service")
 wait_until 20 is_open || fail "a full state directory keeps the volume closed: $(cat "$work/full.log")"
-wait_until 20 grep -q '"event":"ready"' "$work/full.log" || fail "not ready: $(cat "$work/full.log")"
-wait_until 10 grep -q '"event":"state".*DEGRADED' "$work/full.log" || fail "not degraded: $(cat "$work/full.log")"
+wait_until 20 grep -q '"event":"service-ready"' "$work/full.log" || fail "not ready: $(cat "$work/full.log")"
+wait_until 10 grep -q '"event":"state-changed".*DEGRADED' "$work/full.log" || fail "not degraded: $(cat "$work/full.log")"
+wait_until 20 no_log || fail "claims go on without a log: $("$sg" status)"
 rm "$state/filler"
-kill -HUP "$service"
-wait_until 20 grep -q '"event":"volume-open"' "$state/events" || fail "what waited was not written: $(ls -l "$state")"
+mark=0
+seen volume-attached
+wait_until 60 eval '! no_log' || fail "it does not recover: $("$sg" status)"
 ok "a full state directory: the spool opens, and events are written when there is room"
 stop_service TERM
 mount -o remount,ro "$state"
 "$daemon" --config "$conf" 2>"$work/readonly.log" &
 service=$!
 pids+=("$service")
-wait_until 20 grep -q '"event":"volume-open"' "$work/readonly.log" || fail "read-only: $(cat "$work/readonly.log")"
+wait_until 20 grep -q '"event":"volume-attached"' "$work/readonly.log" || fail "read-only: $(cat "$work/readonly.log")"
 ok "a read-only one: the same"
 stop_service TERM
 umount "$state"

@@ -182,11 +182,11 @@ jq -e '.schema == "spoolguard.selftest/1" and (.tests | length) > 20 and any(.te
 refuses 1 'open|attached' technician selftest --inject "$(jq -r '.tests[0].name' "$work/out")"
 refuses 1 'auditor' operator events
 auditor events >"$work/out" || fail "events"
-grep -q 'refused.*(uid 23456, technician)' "$work/out" || fail "events say $(cat "$work/out")"
-auditor events --json | jq -e '.schema == "spoolguard.events/1" and any(.events[]; .event == "sweep" and .role == "operator")' >/dev/null || fail "events --json"
+grep -q 'access-denied.*(technician, uid 23456)' "$work/out" || fail "events say $(cat "$work/out")"
+auditor events --json | jq -e '.schema == "spoolguard.events/1" and any(.events[]; .event == "sweep" and .subject.role == "operator")' >/dev/null || fail "events --json"
 n=$(auditor events --json | jq '.events[-1].sequence')
 [ "$(auditor events --since "$n" --json | jq '.events | length')" = 1 ] || fail "events --since"
-grep -q "$mount/roots" "$state/events" && fail "an event names a file"
+grep -rq "$mount/roots" "$state/audit" && fail "an event names a file"
 refuses 1 'administrator' auditor config reload
 ok "each verb is its roles', and each refusal an event"
 

@@ -39,40 +39,40 @@ cut_power() {
 boot() { volume spool "$image" "$mount" "unlock = boot-key" "bind = cache:$cache" "$@"; }
 configure "$(boot)"
 start_service
-seen ready
-seen volume-absent spool
+seen service-ready
+seen volume-waits spool
 stop_service TERM
 ok "without a size an image that is not there is not made"
 
 configure "$(boot "size = 64M")"
 start_service
-seen volume-open spool "are new"
+seen volume-attached spool "are new"
 is_open || fail "not mounted"
 for i in $(seq 2000); do echo "BOOTKEYSECRET $i"; done >"$mount/job"
 sync -f "$mount"
 first=$(uuid_of "$image")
 kill -9 "$(process_of "$image")"
-seen volume-lost spool
-seen volume-open spool "not detached in order"
+seen volume-failed spool "process ended"
+seen volume-attached spool "not detached in order"
 wait_until 5 is_open || fail "not back"
 [ "$(tail -1 "$mount/job")" = "BOOTKEYSECRET 2000" ] || fail "the spool was lost with the process"
 ok "the key outlives the volume process"
 stop_service TERM
 mounter >/dev/null || fail "the mounter that holds the key was ended"
 start_service
-seen volume-open spool "attached already"
+seen volume-attached spool "attached already"
 kill -9 "$(process_of "$image")"
-seen volume-lost spool
+seen volume-failed spool "process ended"
 wait_until 20 is_open || fail "not back"
 [ "$(tail -1 "$mount/job")" = "BOOTKEYSECRET 2000" ] || fail "the key did not outlive the service"
 ok "... and the service"
 
 mark_events
 kill -9 "$(mounter)"
-seen mounter-ended
+seen service-fault "" "it ended"
 wait_until 10 mounter
 kill -9 "$(process_of "$image")"
-seen volume-open spool "what was on it before is gone"
+seen volume-attached spool "what was on it before is gone"
 wait_until 5 is_open || fail "not back"
 [ ! -e "$mount/job" ] || fail "the spool is there, and its key was lost"
 [ "$(uuid_of "$image")" != "$first" ] || fail "the same volume"
@@ -83,13 +83,13 @@ sync -f "$mount"
 first=$(uuid_of "$image")
 cut_power
 start_service
-seen volume-open spool "what was on it before is gone"
+seen volume-attached spool "what was on it before is gone"
 wait_until 5 is_open || fail "not open after the power cut"
 [ ! -e "$mount/job" ] && [ "$(uuid_of "$image")" != "$first" ] || fail "the old spool is there"
 grep -q BOOTKEYSECRET "$image" && fail "plaintext on the medium"
 wait_until 60 bash -c "[ \"\$('$sg' status --json '$image' | jq .owed_bytes)\" = 0 ]" || fail "what lay there is not overwritten"
 ok "after a power cut it is new; what lay there was owed its passes, and got them"
-seen ready
+seen service-ready
 stop_service TERM
 end_service_processes
 "$sg" detach "$image" || fail "detach"
@@ -118,13 +118,13 @@ rm -f "$image" "$state"/volume.*
 make_volume 64M >/dev/null
 configure "$(volume spool "$image" "$mount" "unlock = credential" "bind = cache:$cache")"
 start_service
-seen volume-locked spool "LoadCredentialEncrypted=spoolguard.spool"
+seen volume-waits spool "LoadCredentialEncrypted=spoolguard.spool"
 stop_service TERM
 mkdir "$work/credentials"
 cp "$pass" "$work/credentials/spoolguard.spool"
 CREDENTIALS_DIRECTORY=$work/credentials start_service
-seen volume-open spool
-seen ready
+seen volume-attached spool
+seen service-ready
 ok "a credential opens it"
 stop_service TERM
 "$sg" detach "$image" || fail "detach"
@@ -132,7 +132,7 @@ stop_service TERM
 # --- renewal: keys die first ---
 configure "$(volume spool "$image" "$mount" "unlock = key-file" "key_file = $pass" "bind = cache:$cache")"
 start_service
-seen ready
+seen service-ready
 for i in $(seq 2000); do echo "OLDKEYSECRET $i"; done >"$mount/job"
 sync -f "$mount"
 before=$(uuid_of "$image")
@@ -150,7 +150,7 @@ head -c 4194304 "$image" >"$work/header"
 mark_events
 call Renew spool || fail "renew: $(cat "$work/answer")"
 [ "$(jq .parameters.report.slots_destroyed "$work/answer")" = 1 ] || fail "$(cat "$work/answer")"
-seen volume-open spool "attached already" # behind the keeper's back
+seen volume-attached spool "attached already" # behind the keeper's back
 is_open || fail "not open after the renewal"
 [ ! -e "$mount/job" ] && [ "$(uuid_of "$image")" != "$before" ] || fail "it is not new"
 grep -q OLDKEYSECRET "$image" && fail "plaintext on the medium"
@@ -184,7 +184,7 @@ for round in 1 2 3 4; do
 	kill -9 "$(mounter)"
 	[ ! -e "$state/volume.spool" ] || interrupted=yes
 	start_service
-	seen volume-open spool
+	seen volume-attached spool
 	wait_until 20 is_open || fail "round $round: not open"
 	[ ! -e "$mount/job" ] || fail "round $round: the old spool is there"
 	[ ! -e "$state/volume.spool" ] || fail "round $round: the record is left"
@@ -208,7 +208,7 @@ end_service_processes
 echo "by hand" >"$mount/job"
 sync -f "$mount"
 start_service
-seen ready
+seen service-ready
 is_open || fail "not adopted"
 [ "$(cat "$mount/job")" = "by hand" ] || fail "a volume made by hand was destroyed"
 [ ! -e "$state/volume.spool" ] || fail "the record is left"

@@ -2,7 +2,7 @@
 # service_lib.sh - what scripts share that run spoolguardd; sourced after lib.sh
 #
 # One service at a time, with its own state, runtime and configuration; what it says is in
-# $work/log, its events are in $state/events.
+# $work/log, its events are in the audit log, $state/audit.
 
 daemon=$build/spoolguardd
 conf=$work/spoolguard.conf
@@ -63,13 +63,15 @@ wait_until() {
 
 # events [FILTER]: those since the mark, as jq chooses
 mark=0
-mark_events() { mark=$( ([ -e "$state/events" ] && jq -s 'map(.sequence) | max // 0' "$state/events") 2>/dev/null || echo 0); }
-events() { jq -c "select(.sequence > $mark) | ${1:-.}" "$state/events" 2>/dev/null; }
+log_lines() { cat "$state"/audit/segment-*.jsonl 2>/dev/null; }
+# A line that is being written is no JSON yet.
+mark_events() { mark=$(log_lines | jq -nR '[inputs | (fromjson? | .sequence)] | max // 0'); }
+events() { log_lines | jq -cR "(fromjson? | select(.sequence > $mark)) | ${1:-.}" 2>/dev/null; }
 has_event() { [ -n "$(events "select($1)")" ]; }
-# seen NAME [OBJECT [DETAIL]]: waits for that event since the mark
+# seen NAME [OBJECT [DETAIL]]: waits for that event since the mark; OBJECT: a job, a volume's UUID or name
 seen() {
 	local filter=".event == \"$1\""
-	[ -z "${2:-}" ] || filter="$filter and .object == \"$2\""
+	[ -z "${2:-}" ] || filter="$filter and (([.object[]?, .data.name] | index(\"$2\")) != null)"
 	[ -z "${3:-}" ] || filter="$filter and (.detail // \"\" | test(\"$3\"))"
 	wait_until 60 has_event "$filter" || fail "no event $* in: $(events)"
 }

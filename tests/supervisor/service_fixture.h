@@ -21,6 +21,7 @@
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/wipe.h"
+#include "tests/support/events_rig.h"
 #include "tests/support/scratch.h"
 #include <check.h>
 #include <errno.h>
@@ -109,6 +110,12 @@ struct json_object *keeper_to_json(struct keeper *keeper)
 		json_object_object_add(out, "volume", volume);
 	}
 	return out;
+}
+
+const char *keeper_object(struct keeper *keeper, char buf[static KEEPER_OBJECT_BYTES])
+{
+	snprintf(buf, KEEPER_OBJECT_BYTES, "%s", keeper->runtime.uuid);
+	return buf;
 }
 
 int keeper_attach(struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem)
@@ -415,7 +422,8 @@ static void setup(void)
 	give(CONFIG_AUDITOR, "adm");
 	supervisor.config = &config;
 	ck_assert_int_eq(state_new(on_state_changed, NULL, &supervisor.state), 0);
-	ck_assert_int_eq(events_new(directory, &supervisor.events), 0);
+	supervisor.events = events_rig_open(directory);
+	supervisor.keys = events_rig_keys();
 	ck_assert_int_eq(ledger_open(directory, &supervisor.ledger, &problem), 0);
 	make_volume(0, "spool");
 	start_service();
@@ -434,7 +442,7 @@ static void teardown(void)
 	atomic_store(&volume_hangs, false);
 	stop_service();
 	ledger_close(supervisor.ledger);
-	events_free(supervisor.events);
+	events_rig_close(supervisor.events);
 	state_free(supervisor.state);
 }
 
@@ -567,20 +575,9 @@ static may_be_unused void make_file(char path[static PATH_MAX], const char *name
 	close(fd);
 }
 
-/* How many events of that kind memory holds. */
 static may_be_unused size_t count_events(const char *name)
 {
-	struct json_object *all = events_since(supervisor.events, 0);
-	size_t count = 0;
-
-	for (size_t i = 0; i < json_object_array_length(all); i++) {
-		const char *text = "";
-
-		(void)message_get_string(json_object_array_get_idx(all, i), "event", &text);
-		count += strcmp(text, name) == 0;
-	}
-	json_object_put(all);
-	return count;
+	return events_rig_count(supervisor.events, name);
 }
 
 /* What a test program's main() does. */

@@ -180,6 +180,11 @@ static const char everything[] = "# a comment\n"
 				 "scope = full\n"
 				 "confirmation_queue = front-desk\n"
 				 "confirmation_timeout = 30 s\n"
+				 "[audit]\n"
+				 "size = 2M\n"
+				 "segment_size = 64K\n"
+				 "segment_age = 1h\n"
+				 "when_full = stop\n"
 				 "[volume spool]\n"
 				 "  medium = /dev/disk/by-id/x\n"
 				 "\tmount = /var/spool/cups\n"
@@ -243,6 +248,10 @@ START_TEST(every_key_is_what_the_file_says)
 	ck_assert(config.wipe_full);
 	ck_assert_str_eq(config.confirmation_queue, "front-desk");
 	ck_assert_uint_eq(config.confirmation_timeout_s, 30);
+	ck_assert_uint_eq(config.audit_size_bytes, 2u << 20);
+	ck_assert_uint_eq(config.audit_segment_bytes, 64u << 10);
+	ck_assert_uint_eq(config.audit_segment_age_s, 3600);
+	ck_assert_int_eq(config.audit_when_full, LOG_STOP);
 
 	ck_assert_uint_eq(config.volume_count, 2);
 	volume = &config.volumes[0];
@@ -399,6 +408,10 @@ static const struct {
 	{"[cups]\npoll = often\n", 2, "poll", "no duration"},
 	{"[wipe]\nschedule = daily\n", 2, "schedule", "none of"},
 	{"[wipe]\nscope = all\n", 2, "scope", "standard full"},
+	{"[audit]\nwhen_full = ignore\n", 2, "when_full", "rotate stop"},
+	{"[audit]\nsegment_size = 1K\n", 2, "segment_size", "between 16K"},
+	{"[audit]\nsegment_age = 0\n", 2, "segment_age", "too short"},
+	{"[audit]\nsize = 1M\n", 1, "size", "room for 8 segments"},
 	{"[wipe]\nconfirmation_queue = a queue\n", 2, "confirmation_queue", "no name of a queue"},
 
 	{"[volume a]\nmount=/srv/a\n", 1, "medium", "[volume a] lacks it"},

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_events.c - events are written, kept, and told of when they cannot be written
+ * test_events.c - events come into the log, and what cannot is kept, told of, or taken back
  *
- * Goal: a line is whole JSON with a number that goes on over restarts; a full disk or a
- * read-only directory loses no event from memory and says so (V2), leaves no half line, and what
- * waited is written when there is room; the file is bounded.  Method: RLIMIT_FSIZE is the full
- * disk, a directory that is a file the one that cannot be written to.
+ * Goal: what is added is a record with all that was said; who waits is told the truth, with the
+ * place; a log that cannot be opened or written to loses nothing that memory holds and says so
+ * (V2), and goes on by itself; what could not be made durable is not written later (V3).  Method: a
+ * real log and real keys; a hook that refuses to open it, RLIMIT_FSIZE for the full disk, a small
+ * log with LOG_STOP for the full log.
  */
-#include "base/io.h"
 #include "supervisor/events.h"
+#include "base/clock.h"
+#include "supervisor/supervisor_impl.h"
 #include "tests/support/scratch.h"
 #include <check.h>
 #include <errno.h>
@@ -16,6 +18,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,67 +26,75 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char directory[PATH_MAX], path[PATH_MAX], older[PATH_MAX];
+static char directory[PATH_MAX];
 static struct events *events;
+static struct device_keys *keys;
+static struct log_signer signer;
+static struct audit_log_options options;
+static atomic_int refuses_to_open; /* an errno */
+static atomic_int changes;
 
-static void open_events(void)
+/* --- the log --- */
+
+static int open_log(void *context, struct audit_log **ret_log, struct problem *reterr_problem)
+{
+	int error = atomic_load(&refuses_to_open);
+
+	(void)context;
+	if (error)
+		return problem_set(reterr_problem, -error, "the test does not want it");
+	return audit_log_open(directory, &signer, &options, ret_log, reterr_problem);
+}
+
+static int set_aside(void *context, struct problem *reterr_problem)
+{
+	(void)context;
+	return audit_log_set_aside(directory, reterr_problem);
+}
+
+static void on_change(void *context)
+{
+	(void)context;
+	atomic_fetch_add(&changes, 1);
+}
+
+static const struct events_source source = {
+	.open = open_log, .set_aside = set_aside, .changed = on_change};
+
+static void make_events(void)
 {
 	ck_assert_int_eq(events_new(directory, &events), 0);
+}
+
+static void start_events(void)
+{
+	make_events();
+	ck_assert_int_eq(events_start(events, &source), 0);
 }
 
 static void setup(void)
 {
 	static int number;
 	int null = open("/dev/null", O_WRONLY);
+	struct problem problem = {""};
 
 	snprintf(directory, sizeof(directory), "%s/events-%d-%d", scratch_path(), getpid(),
 		number++);
 	ck_assert_int_eq(mkdir(directory, 0700), 0);
-	snprintf(path, sizeof(path), "%.4000s/events", directory);
-	snprintf(older, sizeof(older), "%.4000s/events.1", directory);
 	signal(SIGXFSZ, SIG_IGN);
 	dup2(null, STDERR_FILENO); /* each event is echoed there */
 	close(null);
-	open_events();
+	atomic_store(&refuses_to_open, 0);
+	options = (struct audit_log_options){.readers = (gid_t)-1};
+	ck_assert_int_eq(device_keys_open(directory, true, &keys, NULL, &problem), 0);
+	supervisor_log_signer(keys, &signer);
 }
 
 static void teardown(void)
 {
 	events_free(events);
-}
-
-static char *read_file(const char *name)
-{
-	FILE *file = fopen(name, "r");
-	char *text = NULL;
-	size_t size = 0;
-	ssize_t n;
-
-	ck_assert_ptr_nonnull(file);
-	n = getdelim(&text, &size, 0, file);
-	fclose(file);
-	return n < 0 ? strdup("") : text;
-}
-
-/* Every line is an object, and numbers grow by one; returns how many lines there are. */
-static int judge_file(const char *name, uint64_t first)
-{
-	char *text = read_file(name), *save = NULL;
-	int lines = 0;
-
-	ck_assert(text[0] == '\0' || text[strlen(text) - 1] == '\n');
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		struct json_object *object = json_tokener_parse(line);
-
-		ck_assert_msg(object, "%s", line);
-		ck_assert_uint_eq(
-			json_object_get_uint64(json_object_object_get(object, "sequence")),
-			first + (uint64_t)lines);
-		json_object_put(object);
-		lines++;
-	}
-	free(text);
-	return lines;
+	device_keys_free(keys);
+	events = NULL;
 }
 
 /* Meanwhile nothing may be asserted: Check keeps its own notes in a file. */
@@ -98,205 +109,315 @@ static void limit_file(rlim_t bytes)
 		abort();
 }
 
-static size_t in_memory(uint64_t since)
-{
-	struct json_object *list = events_since(events, since);
-	size_t count = json_object_array_length(list);
+/* --- what it has --- */
 
-	json_object_put(list);
-	return count;
+static size_t count(const char *kind)
+{
+	struct json_object *all = events_since(events, 0, SIZE_MAX, NULL);
+	size_t found = 0;
+
+	for (size_t i = 0; i < json_object_array_length(all); i++) {
+		struct json_object *record = json_object_array_get_idx(all, i);
+
+		found += strcmp(json_object_get_string(json_object_object_get(record, "event")),
+				 kind) == 0;
+	}
+	json_object_put(all);
+	return found;
 }
 
-START_TEST(an_event_is_one_line_of_json)
+/* The newest of that kind; give it to json_object_put(). */
+static struct json_object *newest(const char *kind)
 {
-	const struct event event = {
-		.event = "refused",
+	struct json_object *all = events_since(events, 0, SIZE_MAX, NULL), *found = NULL;
+
+	for (size_t i = 0; i < json_object_array_length(all); i++) {
+		struct json_object *record = json_object_array_get_idx(all, i);
+
+		if (strcmp(json_object_get_string(json_object_object_get(record, "event")), kind) ==
+			0)
+			found = record;
+	}
+	ck_assert_ptr_nonnull(found);
+	json_object_get(found);
+	json_object_put(all);
+	return found;
+}
+
+static bool has_recovered(int error)
+{
+	struct events_health health;
+
+	for (int i = 0; i < 20000; i++) {
+		events_get_health(events, &health);
+		if (error ? health.error == -error : health.error == 0 && health.waiting == 0)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void note(const char *detail)
+{
+	events_note(events, "volume-warning", "a-volume", "success", "%s", detail);
+}
+
+static int commit_one(struct audit_position *ret_position)
+{
+	const struct audit_event event = {.event = "sweep", .outcome = "begun"};
+
+	return events_add_committed(events, &event, 1, ret_position);
+}
+
+/* --- a record --- */
+
+START_TEST(an_event_is_a_record_with_all_that_was_said)
+{
+	struct json_object *data = events_data("method", "Sweep", "name", NULL, NULL), *record;
+	const struct audit_event event = {
+		.event = "management",
 		.role = "operator",
 		.uid = 1000,
-		.object = "volume \"spool\"\n",
-		.outcome = "refused",
+		.origin = "192.0.2.7",
+		.volume = "a-volume",
+		.outcome = "failure",
 		.detail = "bytes \xff and \x1b[0m",
+		.data = data,
 	};
-	struct json_object *object;
-	char *text;
 
+	start_events();
 	events_add(events, &event);
-	text = read_file(path);
-	ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
-	object = json_tokener_parse(text);
-#define FIELD(key) json_object_get_string(json_object_object_get(object, key))
-	ck_assert_str_eq(FIELD("event"), "refused");
-	ck_assert_str_eq(FIELD("role"), "operator");
-	ck_assert_str_eq(FIELD("uid"), "1000");
-	ck_assert_str_eq(FIELD("object"), "volume \"spool\"\\x0a");
-	ck_assert_str_eq(FIELD("outcome"), "refused");
-	ck_assert_str_eq(FIELD("detail"), "bytes \\xff and \\x1b[0m");
-	ck_assert_str_eq(FIELD("sequence"), "1");
-	ck_assert_uint_eq(strlen(FIELD("time")), 20);
-#undef FIELD
-	json_object_put(object);
-	free(text);
-	ck_assert(!events_has_failed(events));
+	json_object_put(data);
+	record = newest("management");
+	ck_assert_ptr_nonnull(strstr(json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN),
+		"\"subject\":{\"role\":\"operator\",\"uid\":1000,\"origin\":\"192.0.2.7\"},"
+		"\"object\":{\"volume\":\"a-volume\"},\"outcome\":\"failure\","
+		"\"detail\":\"bytes \\\\xff and \\\\x1b[0m\",\"data\":{\"method\":\"Sweep\"},"
+		"\"previous\":\""));
+	json_object_put(record);
 }
 END_TEST
 
-START_TEST(numbers_go_on_over_a_restart)
+START_TEST(what_comes_before_the_log_is_open_comes_into_it)
 {
-	for (int i = 0; i < 5; i++)
-		events_note(events, "started", NULL, "done", "number %d", i);
+	make_events();
+	note("early");
+	ck_assert_int_eq(commit_one(NULL), -ENOTCONN);
+	ck_assert_uint_eq(count("volume-warning"), 1); /* from memory */
+	ck_assert_int_eq(events_start(events, &source), 0);
+	ck_assert_uint_eq(count("volume-warning"), 1);
+	ck_assert_uint_eq(count("sweep"), 0); /* V3 */
 	events_free(events);
-	open_events();
-	events_note(events, "started", NULL, "done", NULL);
-	ck_assert_int_eq(judge_file(path, 1), 6);
-	ck_assert_uint_eq(in_memory(0), 1); /* memory begins anew */
+	start_events();
+	ck_assert_uint_eq(count("volume-warning"), 1);
 }
 END_TEST
 
-START_TEST(a_line_that_a_crash_cut_short_swallows_none)
+START_TEST(who_waits_is_told_where_his_records_stand)
 {
-	char *text;
-	int fd;
+	const struct audit_event list[] = {
+		{.event = "sweep", .outcome = "begun"},
+		{.event = "sweep", .outcome = "success"},
+		{.event = "sweep", .outcome = "failure"},
+	};
+	struct audit_position places[3], tip;
+	struct json_object *record;
 
-	events_note(events, "started", NULL, "done", NULL);
-	events_free(events);
-	fd = open(path, O_WRONLY | O_APPEND);
-	ck_assert_int_eq(io_write(fd, "{\"time\":\"20", 11), 0);
-	close(fd);
-	open_events();
-	events_note(events, "started", NULL, "done", NULL);
-	text = read_file(path);
-	ck_assert_ptr_nonnull(strstr(text, "{\"time\":\"20\n{\"time\":"));
-	ck_assert_ptr_nonnull(strstr(text, "\"sequence\":2"));
-	free(text);
+	start_events();
+	note("another");
+	ck_assert_int_eq(events_add_committed(events, list, 3, places), 0);
+	for (int i = 1; i < 3; i++) {
+		ck_assert_uint_eq(places[i].sequence, places[i - 1].sequence + 1);
+		ck_assert_str_ne(places[i].sha256, places[i - 1].sha256);
+	}
+	ck_assert_int_eq(events_position(events, &tip), 0);
+	ck_assert_uint_ge(tip.sequence, places[2].sequence);
+	ck_assert_str_eq(tip.log, places[0].log);
+	record = newest("sweep");
+	ck_assert_uint_eq(json_object_get_uint64(json_object_object_get(record, "sequence")),
+		places[2].sequence);
+	json_object_put(record);
 }
 END_TEST
 
-START_TEST(memory_gives_the_newest)
+START_TEST(records_come_in_portions)
 {
 	struct json_object *list;
+	bool more = false;
 
-	for (unsigned int i = 0; i < EVENTS_MEMORY_MAX + 10; i++)
-		events_note(events, "n", NULL, "done", NULL);
-	ck_assert_uint_eq(in_memory(0), EVENTS_MEMORY_MAX);
-	ck_assert_uint_eq(in_memory(EVENTS_MEMORY_MAX + 8), 3);
-	ck_assert_uint_eq(in_memory(EVENTS_MEMORY_MAX + 11), 0);
-	list = events_since(events, 0);
+	start_events();
+	for (int i = 0; i < 40; i++)
+		note("many");
+	list = events_since(events, 3, 10, &more);
+	ck_assert_uint_eq(json_object_array_length(list), 10);
+	ck_assert(more);
 	ck_assert_uint_eq(json_object_get_uint64(json_object_object_get(
 				  json_object_array_get_idx(list, 0), "sequence")),
-		11);
+		3);
 	json_object_put(list);
-	ck_assert_int_eq(judge_file(path, 1), EVENTS_MEMORY_MAX + 10);
+	list = events_since(events, 30, 1000, &more);
+	ck_assert(!more);
+	json_object_put(list);
 }
 END_TEST
 
-START_TEST(a_full_disk_loses_nothing_that_memory_holds)
-{
-	bool failed;
-	int whole;
+/* --- what goes wrong --- */
 
-	for (int i = 0; i < 3; i++)
-		events_note(events, "before", NULL, "done", NULL);
-	limit_file(700); /* the fourth or so is cut in the middle */
-	for (int i = 0; i < 20; i++)
-		events_note(events, "meanwhile", NULL, "done", "a detail that takes some room");
-	failed = events_has_failed(events);
-	limit_file(RLIM_INFINITY);
-	ck_assert(failed);
-	whole = judge_file(path, 1); /* no half line */
-	ck_assert_int_ge(whole, 3);
-	ck_assert_int_lt(whole, 23);
-	ck_assert_uint_eq(in_memory(0), 23);
-	ck_assert(!events_has_failed(events)); /* asked again, it finds that there is room */
-	ck_assert_int_eq(judge_file(path, 1), 23);
+START_TEST(a_log_that_cannot_be_opened_is_said_and_tried_again)
+{
+	struct events_health health;
+	struct audit_position tip;
+
+	atomic_store(&refuses_to_open, EUCLEAN);
+	start_events();
+	note("waits");
+	ck_assert(has_recovered(EUCLEAN));
+	events_get_health(events, &health);
+	ck_assert_str_eq(health.why, "the test does not want it");
+	ck_assert_uint_eq(health.waiting, 1);
+	ck_assert(events_has_failed(events));
+	ck_assert_int_eq(commit_one(NULL), -EUCLEAN);
+	ck_assert_int_eq(events_position(events, &tip), -EUCLEAN);
+	ck_assert_uint_eq(count("volume-warning"), 1);
+	ck_assert_int_eq(atomic_load(&changes), 1);
+	atomic_store(&refuses_to_open, 0);
+	ck_assert(has_recovered(0));
+	ck_assert_int_eq(atomic_load(&changes), 2);
+	ck_assert_uint_eq(count("volume-warning"), 1);
+	ck_assert_uint_eq(count("sweep"), 0); /* V3 */
+	ck_assert_int_eq(commit_one(NULL), 0);
+}
+END_TEST
+
+START_TEST(a_late_record_says_when_it_happened)
+{
+	struct json_object *record, *data;
+
+	atomic_store(&refuses_to_open, EIO);
+	start_events();
+	note("late");
+	usleep(1100000);
+	atomic_store(&refuses_to_open, 0);
+	ck_assert(has_recovered(0));
+	record = newest("volume-warning");
+	data = json_object_object_get(record, "data");
+	ck_assert_ptr_nonnull(json_object_object_get(data, "happened"));
+	ck_assert_str_lt(json_object_get_string(json_object_object_get(data, "happened")),
+		json_object_get_string(json_object_object_get(record, "time")));
+	json_object_put(record);
 }
 END_TEST
 
 START_TEST(what_memory_let_go_is_counted)
 {
-	bool failed;
-	char *text;
+	struct json_object *record, *data;
 
-	events_note(events, "before", NULL, "done", NULL);
-	limit_file(10);
+	atomic_store(&refuses_to_open, EIO);
+	start_events();
 	for (unsigned int i = 0; i < EVENTS_MEMORY_MAX + 100; i++)
-		events_note(events, "meanwhile", NULL, "done", NULL);
-	failed = events_has_failed(events);
+		note("flood");
+	ck_assert_uint_eq(count("volume-warning"), EVENTS_MEMORY_MAX);
+	atomic_store(&refuses_to_open, 0);
+	ck_assert(has_recovered(0));
+	ck_assert_uint_eq(count("volume-warning"), EVENTS_MEMORY_MAX);
+	record = newest("log-lost");
+	data = json_object_object_get(record, "data");
+	ck_assert_uint_eq(json_object_get_uint64(json_object_object_get(data, "count")), 100);
+	json_object_put(record);
+}
+END_TEST
+
+START_TEST(a_full_disk_stops_nobody_and_loses_nothing)
+{
+	bool failed = false;
+
+	start_events();
+	note("before");
+	ck_assert_uint_eq(count("volume-warning"), 1);
+	limit_file(100);
+	note("meanwhile");
+	for (int i = 0; i < 20000 && !failed; i++) {
+		usleep(1000);
+		failed = events_has_failed(events);
+	}
+	note("meanwhile too");
 	limit_file(RLIM_INFINITY);
 	ck_assert(failed);
-	events_note(events, "after", NULL, "done", NULL);
-	ck_assert(!events_has_failed(events));
-	text = read_file(path);
-	/* of 1 + 1124 + 1 events, 1024 are in memory and one was written: 101 are lost */
-	ck_assert_ptr_nonnull(strstr(text, "\"events-lost\""));
-	ck_assert_ptr_nonnull(strstr(text, "101 events"));
-	ck_assert_ptr_nonnull(strstr(text, "\"after\""));
-	free(text);
+	ck_assert(has_recovered(0));
+	note("after");
+	ck_assert_uint_eq(count("volume-warning"), 4);
+	ck_assert_uint_eq(count("log-lost"), 0);
 }
 END_TEST
 
-START_TEST(a_directory_that_cannot_be_written_to_is_no_end)
+START_TEST(a_log_that_is_full_and_stops_takes_nothing_until_it_is_set_aside)
 {
-	events_free(events);
-	ck_assert_int_eq(events_new("/proc/self", &events), 0);
+	struct problem problem = {""};
+	struct audit_position first, second;
+	int r = 0;
+
+	options.segment_bytes = AUDIT_SEGMENT_BYTES_MIN;
+	options.size_bytes = 8 * AUDIT_SEGMENT_BYTES_MIN;
+	options.when_full = LOG_STOP;
+	start_events();
+	ck_assert_int_eq(commit_one(&first), 0);
+	for (int i = 0; i < 2000 && r == 0; i++)
+		r = commit_one(NULL);
+	ck_assert_int_eq(r, -EDQUOT);
 	ck_assert(events_has_failed(events));
-	events_note(events, "started", NULL, "done", NULL);
-	ck_assert(events_has_failed(events));
-	ck_assert_uint_eq(in_memory(0), 1);
+	note("waits");
+	ck_assert_int_eq(events_set_aside(events, &problem), 0);
+	ck_assert(has_recovered(0));
+	ck_assert_int_eq(commit_one(&second), 0);
+	ck_assert_str_ne(first.log, second.log);
+	ck_assert_uint_eq(count("volume-warning"), 1);
+	ck_assert_uint_eq(count("log-set-aside"), 1);
 }
 END_TEST
 
-START_TEST(a_directory_that_comes_later_gets_what_waited)
+START_TEST(other_options_take_effect_when_it_is_opened_again)
 {
-	char later[PATH_MAX], name[PATH_MAX];
+	int r = 0;
 
-	events_free(events);
-	snprintf(later, sizeof(later), "%.4000s/later", directory);
-	snprintf(name, sizeof(name), "%.4000s/later/events", directory);
-	ck_assert_int_eq(events_new(later, &events), 0);
-	events_note(events, "one", NULL, "done", NULL);
-	ck_assert(events_has_failed(events));
-	ck_assert_int_eq(mkdir(later, 0700), 0);
-	events_note(events, "two", NULL, "done", NULL);
-	ck_assert(!events_has_failed(events));
-	ck_assert_int_eq(judge_file(name, 1), 2);
+	options.segment_bytes = AUDIT_SEGMENT_BYTES_MIN;
+	options.size_bytes = 8 * AUDIT_SEGMENT_BYTES_MIN;
+	options.when_full = LOG_STOP;
+	start_events();
+	for (int i = 0; i < 2000 && r == 0; i++)
+		r = commit_one(NULL);
+	ck_assert_int_eq(r, -EDQUOT);
+	options.size_bytes = 68 * AUDIT_SEGMENT_BYTES_MIN;
+	events_reopen(events);
+	ck_assert(has_recovered(0));
+	ck_assert_int_eq(commit_one(NULL), 0);
 }
 END_TEST
 
-START_TEST(the_file_is_bounded_and_its_predecessor_kept)
+/* --- contracts and threads --- */
+
+START_TEST(a_kind_of_no_table_is_a_broken_contract)
 {
-	struct stat st, st1;
-	char detail[1000];
-	unsigned int wanted = EVENTS_FILE_BYTES / 1000 + 500;
+	make_events();
+	events_note(events, "no-such-kind", NULL, "success", NULL);
+}
+END_TEST
 
-	memset(detail, 'x', sizeof(detail) - 1);
-	detail[sizeof(detail) - 1] = '\0';
-	for (unsigned int i = 0; i < wanted; i++)
-		events_note(events, "n", NULL, "done", "%s", detail);
-	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq(stat(older, &st1), 0);
-	ck_assert_int_le(st.st_size, EVENTS_FILE_BYTES);
-	ck_assert_int_le(st1.st_size, EVENTS_FILE_BYTES);
-	ck_assert_int_eq(st.st_mode & 07777, 0600);
-	ck_assert(!events_has_failed(events));
-	ck_assert_int_gt(judge_file(older, 1), 0);
-	events_free(events);
-	open_events();
-	events_note(events, "last", NULL, "done", NULL);
-	{
-		struct json_object *list = events_since(events, 0);
+START_TEST(a_member_of_no_table_is_a_broken_contract)
+{
+	struct json_object *data = events_data("title", "payroll", NULL);
 
-		ck_assert_uint_eq(json_object_get_uint64(json_object_object_get(
-					  json_object_array_get_idx(list, 0), "sequence")),
-			wanted + 1);
-		json_object_put(list);
-	}
+	make_events();
+	events_add(
+		events, &(struct audit_event){.event = "sweep", .outcome = "begun", .data = data});
 }
 END_TEST
 
 static void *note_many(void *argument)
 {
-	for (int i = 0; i < 200; i++)
-		events_note(events, argument, NULL, "done", "%d", i);
+	for (int i = 0; i < 100; i++)
+		note(argument);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(commit_one(NULL), 0);
 	return NULL;
 }
 
@@ -305,33 +426,39 @@ START_TEST(any_thread_may_add)
 	static char names[4][2] = {"a", "b", "c", "d"};
 	pthread_t threads[4];
 
+	start_events();
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, note_many, names[i]), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	ck_assert_int_eq(judge_file(path, 1), 800);
+	ck_assert_uint_eq(count("volume-warning"), 400);
+	ck_assert_uint_eq(count("sweep"), 80);
+	ck_assert_uint_eq(count("log-lost"), 0);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *suite = suite_create("events");
-	TCase *tcase = tcase_create("the file and memory");
+	TCase *tcase = tcase_create("the log and memory");
 	SRunner *runner;
 	int failed;
 
 	tcase_add_unchecked_fixture(tcase, scratch_make, scratch_remove);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, an_event_is_one_line_of_json);
-	tcase_add_test(tcase, numbers_go_on_over_a_restart);
-	tcase_add_test(tcase, a_line_that_a_crash_cut_short_swallows_none);
-	tcase_add_test(tcase, memory_gives_the_newest);
-	tcase_add_test(tcase, a_full_disk_loses_nothing_that_memory_holds);
+	tcase_add_test(tcase, an_event_is_a_record_with_all_that_was_said);
+	tcase_add_test(tcase, what_comes_before_the_log_is_open_comes_into_it);
+	tcase_add_test(tcase, who_waits_is_told_where_his_records_stand);
+	tcase_add_test(tcase, records_come_in_portions);
+	tcase_add_test(tcase, a_log_that_cannot_be_opened_is_said_and_tried_again);
+	tcase_add_test(tcase, a_late_record_says_when_it_happened);
 	tcase_add_test(tcase, what_memory_let_go_is_counted);
-	tcase_add_test(tcase, a_directory_that_cannot_be_written_to_is_no_end);
-	tcase_add_test(tcase, a_directory_that_comes_later_gets_what_waited);
-	tcase_add_test(tcase, the_file_is_bounded_and_its_predecessor_kept);
+	tcase_add_test(tcase, a_full_disk_stops_nobody_and_loses_nothing);
+	tcase_add_test(tcase, a_log_that_is_full_and_stops_takes_nothing_until_it_is_set_aside);
+	tcase_add_test(tcase, other_options_take_effect_when_it_is_opened_again);
+	tcase_add_test_raise_signal(tcase, a_kind_of_no_table_is_a_broken_contract, SIGABRT);
+	tcase_add_test_raise_signal(tcase, a_member_of_no_table_is_a_broken_contract, SIGABRT);
 	tcase_add_test(tcase, any_thread_may_add);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -36,6 +36,8 @@ static const struct {
 	{"RecordResidueCheck", "...x."},
 	{"Reload", "...x."},
 	{"Events", "...xx"},
+	{"RecordHostEvent", "...x."},
+	{"SetLogAside", "...x."},
 };
 
 static const enum config_role columns[] = {
@@ -110,7 +112,8 @@ END_TEST
 START_TEST(technicians_never_unlock_and_auditors_never_change)
 {
 	static const char *const changing[] = {"JobBegin", "JobComplete", "JobHold", "JobRelease",
-		"Sweep", "WipeSpool", "SelfTest", "Detach", "Attach", "Reload"};
+		"Sweep", "WipeSpool", "SelfTest", "Detach", "Attach", "Reload", "RecordHostEvent",
+		"SetLogAside"};
 	static const char *const reading[] = {"JobList", "JobShow", "Events"};
 	struct roles_verdict verdict;
 

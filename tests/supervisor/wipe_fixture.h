@@ -15,6 +15,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/wipe.h"
 #include "supervisor/wipe_record.h"
+#include "tests/support/events_rig.h"
 #include "tests/support/attached_fixture.h"
 #include <signal.h>
 #include <sys/mount.h>
@@ -184,19 +185,38 @@ static void end_scene(void)
 	scratch_remove();
 }
 
+static void open_events(void)
+{
+	supervisor.events = events_rig_open(state_directory);
+	supervisor.keys = events_rig_keys();
+}
+
 static void make_supervisor(void)
 {
 	ck_assert_int_eq(state_new(NULL, NULL, &supervisor.state), 0);
-	ck_assert_int_eq(events_new(state_directory, &supervisor.events), 0);
+	open_events();
 	state_set_testing(supervisor.state, false);
 	supervisor.config = &config;
 	keeper.closed = false;
 }
 
+/* The child is the service: threads, and the log, are one process's. */
+static pid_t fork_service(void)
+{
+	pid_t child;
+
+	events_rig_close(supervisor.events);
+	supervisor.events = NULL;
+	child = fork();
+	if (child == 0)
+		open_events();
+	return child;
+}
+
 static void end_supervisor(void)
 {
 	ledger_close(supervisor.ledger);
-	events_free(supervisor.events);
+	events_rig_close(supervisor.events);
 	state_free(supervisor.state);
 	supervisor = (struct supervisor){.ledger = NULL};
 }

@@ -24,7 +24,7 @@
 
 #define HEADING		 "\001"
 #define SECTIONS_MAX	 8 /* without those that have names */
-#define LOG_SEGMENTS_MIN     8u
+#define LOG_SEGMENTS_MIN 8u
 
 typedef void complain_function(void *context, const struct config_complaint *complaint);
 

@@ -415,12 +415,14 @@ END_TEST
  */
 START_TEST(no_byte_can_be_changed_into_one_that_means_the_same)
 {
+	const char *scale = getenv("SPOOLGUARD_TEST_SCALE");
+	const int step = scale && strcmp(scale, "small") == 0 ? 7 : 1;
 	struct audit_record whole, record;
 	char line[sizeof(FULL)];
 
 	ck_assert_int_eq(audit_record_decode(FULL, strlen(FULL), &whole), 0);
 	for (size_t i = 0; i < strlen(FULL); i++) {
-		for (int c = 1; c < 256; c++) {
+		for (int c = 1; c < 256; c += step) {
 			memcpy(line, FULL, sizeof(line));
 			if (line[i] == (char)c)
 				continue;

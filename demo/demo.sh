@@ -192,7 +192,10 @@ expect "the service's ledger, events and log" "$(hits_below "$work/state" "$work
 expect "raw medium (the image file)" "$(hits "$image")" none
 expect "decrypted volume, free blocks and journal included" "$(hits "$(findmnt -no SOURCE "$mount")")" none
 
-say "8. Everything stops, and the volume is searched offline"
+say "8. A job of random words is retired and searched for, in memory and swap too"
+run "$sg" check residue --config "$conf" || failed=1
+
+say "9. Everything stops, and the volume is searched offline"
 cupsd_stop
 kill "${pids[@]}" 2>/dev/null
 wait "${pids[@]}" 2>/dev/null

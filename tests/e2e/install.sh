@@ -48,7 +48,7 @@ if command -v systemd-analyze >/dev/null; then
 	ok "systemd finds nothing wrong with the units"
 
 	exposure() { systemd-analyze security --offline=yes --no-pager "$to/usr/lib/systemd/system/$1" 2>&1 | sed -n 's/.*: \([0-9.]*\) .*/\1/p' | tail -n 1; }
-	for unit in spoolguardd.service:2.5 spoolguard-mounter.service:3.6 spoolguard-volumes.service:3.8 spoolguard-residue.service:3.8; do
+	for unit in spoolguardd.service:2.5 spoolguard-mounter.service:3.9 spoolguard-volumes.service:3.8 spoolguard-residue.service:3.4; do
 		got=$(exposure "${unit%:*}")
 		awk -v got="$got" -v most="${unit#*:}" 'BEGIN {exit !(got > 0 && got <= most)}' ||
 			fail "systemd-analyze security: ${unit%:*} has ${got:-nothing}, at most ${unit#*:} is allowed"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/export_mirror.h"
-#include "audit/event_table.h"
+#include "audit/export_words.h"
 #include "base/io.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -238,17 +238,6 @@ static int step_number(struct export_mirror *mirror, enum statement which, uint6
 	return step(mirror, which);
 }
 
-static const char *severity_of(const struct audit_event *event)
-{
-	const struct audit_event_kind *kind = audit_event_find(event->event);
-	bool failed =
-		strcmp(event->outcome, "failure") == 0 || strcmp(event->outcome, "denied") == 0;
-
-	if (!kind)
-		return NULL;
-	return audit_severity_text(failed ? kind->on_failure : kind->severity);
-}
-
 static int add_event(
 	struct export_mirror *mirror, const struct audit_record *record, const char *time)
 {
@@ -260,7 +249,7 @@ static int add_event(
 	set_text(statement, 3, record->stamp.boot);
 	set_number(statement, 4, record->stamp.monotonic_ms);
 	set_text(statement, 5, event->event);
-	set_text(statement, 6, severity_of(event));
+	set_text(statement, 6, audit_severity_text(export_severity(event)));
 	set_text(statement, 7, event->outcome);
 	set_text(statement, 8, event->role);
 	set_number(statement, 9, event->uid);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/export_rfc5424.h"
-#include "audit/event_table.h"
+#include "audit/export_words.h"
 #include "base/utf8.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FACILITY_AUDIT	 13
 #define HOST_MAX	 255u
 #define EVENT_MAX	 32u
 #define NAME_MAX_OCTETS	 32u /* of an SD-NAME */
@@ -113,19 +112,6 @@ static void put_number(struct message *message, const char *name, uint64_t numbe
 	put_param(message, name, text);
 }
 
-/* --- the header --- */
-
-static int severity_of(const struct audit_event *event)
-{
-	const struct audit_event_kind *kind = audit_event_find(event->event);
-	bool failed =
-		strcmp(event->outcome, "failure") == 0 || strcmp(event->outcome, "denied") == 0;
-
-	if (!kind)
-		return AUDIT_NOTICE;
-	return failed ? (int)kind->on_failure : (int)kind->severity;
-}
-
 /* --- structured data --- */
 
 static uint32_t enterprise_of(const struct export_source *source)
@@ -218,28 +204,12 @@ static void put_own_element(struct message *message, const struct audit_record *
 
 /* --- the message --- */
 
-static void make_words(const struct audit_event *event, char *words, size_t bytes)
-{
-	const char *const parts[] = {event->event, ": ", event->outcome, event->job ? ", job " : "",
-		event->job, event->volume ? ", volume " : "", event->volume,
-		event->drive ? ", drive " : "", event->drive, event->detail ? ": " : "",
-		event->detail};
-	size_t used = 0;
-
-	words[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (parts[i] && used < bytes - 1)
-			used += strlen(utf8_printable(
-				parts[i], strlen(parts[i]), words + used, bytes - used));
-	}
-}
-
 static void put_words(struct message *message, const struct audit_event *event)
 {
 	char words[2 * EXPORT_RFC5424_MAX];
 	size_t room, fits = 0, all;
 
-	make_words(event, words, sizeof(words));
+	export_words(event, words, sizeof(words));
 	put(message, " ");
 	for (const char *at = words; *at; at++) {
 		if ((unsigned char)*at >= 0x80) { /* MSG-UTF8 begins so (RFC 5424, 6.4) */
@@ -264,7 +234,7 @@ size_t export_rfc5424(const struct audit_record *record, const struct export_sou
 	char time[AUDIT_TIME_BYTES];
 	struct message message = {.text = ret, .limit = EXPORT_RFC5424_MAX - END_RESERVED};
 
-	put(&message, "<%d>1", FACILITY_AUDIT * 8 + severity_of(&record->event));
+	put(&message, "<%d>1", EXPORT_FACILITY * 8 + (int)export_severity(&record->event));
 	put(&message, " %s", audit_time(record->stamp.wall_ms, time));
 	put_word(&message, source->host, HOST_MAX);
 	put(&message, " spoolguardd -");

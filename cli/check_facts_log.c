@@ -149,6 +149,9 @@ static void add_files(struct check *check, const char *directory, const struct c
 	if (check->service) /* without it nobody knows what comes next */
 		cli_add_bool(value, "open", log->is_open);
 	cli_add_u64(value, "bytes", modes.bytes);
+	cli_add_u64(value, "size_bytes",
+		check->config.audit_size_bytes ? check->config.audit_size_bytes
+					       : AUDIT_LOG_BYTES_DEFAULT);
 	add_error(check->status, value);
 	check_fact(check, "log-files", "the log's directory", value);
 }

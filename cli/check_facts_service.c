@@ -110,6 +110,8 @@ static void add_settings(struct check *check)
 		value, "selftest_schedule", schedule_words(&config->selftest, text, sizeof(text)));
 	cli_add_string(value, "wipe_schedule", schedule_words(&config->wipe, text, sizeof(text)));
 	cli_add_bool(value, "wipe_full", config->wipe_full);
+	cli_add_string(
+		value, "log_when_full", config->audit_when_full == LOG_STOP ? "stop" : "rotate");
 	json_object_object_add(value, "sources", list_sources(config));
 	for (enum config_role role = 0; role < CONFIG_ROLES; role++)
 		json_object_object_add(roles, config_role_name(role), list_groups(config, role));

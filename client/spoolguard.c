@@ -117,15 +117,27 @@ static int call(struct spoolguard *session, const char *method, struct json_obje
 	return 0;
 }
 
-int spoolguard_job_begin(
-	struct spoolguard *session, const char *id, const char *const *files, size_t count)
+int spoolguard_job_begin_named(struct spoolguard *session, const char *id, const char *user,
+	const char *title, const char *const *files, size_t count)
 {
+	struct json_object *parameters = describe(id, files, count);
 	struct message answer;
-	int r = call(session, "io.spoolguard.JobBegin", describe(id, files, count), &answer);
+	int r;
 
+	if (user)
+		json_object_object_add(parameters, "user", json_object_new_string(user));
+	if (title)
+		json_object_object_add(parameters, "title", json_object_new_string(title));
+	r = call(session, "io.spoolguard.JobBegin", parameters, &answer);
 	if (r >= 0)
 		message_done(&answer);
 	return r;
+}
+
+int spoolguard_job_begin(
+	struct spoolguard *session, const char *id, const char *const *files, size_t count)
+{
+	return spoolguard_job_begin_named(session, id, NULL, NULL, files, count);
 }
 
 /* The state that the job has now: retired, or not yet and why. */

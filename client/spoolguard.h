@@ -44,6 +44,13 @@ int spoolguard_job_begin(
 	struct spoolguard *session, const char *id, const char *const *files, size_t count);
 
 /*
+ * The same, and whose it is and what it is called, for an auditor who knows the name: the service
+ * keeps a keyed digest of each, and not the name.  NULL: not told.
+ */
+int spoolguard_job_begin_named(struct spoolguard *session, const char *id, const char *user,
+	const char *title, const char *const *files, size_t count);
+
+/*
  * The job is printed, cancelled or aborted: its files (those named before too) are overwritten,
  * read back and removed.  wait: returns when that is true, and gives the receipt (JSON, for free())
  * if ret_receipt is not NULL.  Calling it twice is harmless.

@@ -48,6 +48,7 @@
 #define LEDGER_ID_BYTES	    256
 #define LEDGER_SOURCE_BYTES 48 /* "cups", "call", "watch:NAME" */
 #define LEDGER_VOLUME_BYTES 40
+#define LEDGER_DIGEST_BYTES 65 /* 256 bits in hexadecimal, and the end */
 #define LEDGER_WHY_BYTES    256
 #define LEDGER_FILES_MAX    4096u /* of one job */
 /* Jobs that are not RETIRED: beyond, -ENOBUFS and intake is held. */
@@ -63,6 +64,11 @@ enum ledger_state {
 	LEDGER_FAILED,
 };
 
+/* Keyed digests (keystore/device_keys.h) of names that stand nowhere; "": not told. */
+struct ledger_digests {
+	char user[LEDGER_DIGEST_BYTES], title[LEDGER_DIGEST_BYTES];
+};
+
 struct ledger_job {
 	uint64_t number; /* never used twice */
 	char source[LEDGER_SOURCE_BYTES];
@@ -74,6 +80,7 @@ struct ledger_job {
 	int64_t seen_wall_s, changed_wall_s;
 	uint32_t attempts; /* times that it was RETIRING */
 	size_t file_count;
+	struct ledger_digests digests;
 	size_t lost_files;	     /* of those: their names went with a damaged line (L3) */
 	struct json_object *receipt; /* RETIRED; borrowed until ledger_job_done() */
 	/* The receipt as it was signed (audit/document.h), byte by byte, and its signature; NULL:
@@ -114,6 +121,7 @@ struct ledger_news {
 	enum ledger_state state;
 	const char *const *files;
 	size_t file_count;
+	struct ledger_digests digests; /* the first that is told of a job stays */
 };
 must_check int ledger_add(struct ledger *ledger, const struct ledger_news *news,
 	uint64_t *ret_number, bool *ret_known, struct problem *reterr_problem);

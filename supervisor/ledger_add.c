@@ -220,6 +220,10 @@ static int describe(struct ledger *ledger, struct adding *adding)
 	}
 	if (news->volume_uuid)
 		strcpy(job->volume, news->volume_uuid);
+	if (!job->digests.user[0])
+		strcpy(job->digests.user, news->digests.user);
+	if (!job->digests.title[0])
+		strcpy(job->digests.title, news->digests.title);
 	if (job->file_count + adding->name_count > LEDGER_FILES_MAX)
 		return problem_set(
 			adding->problem, -E2BIG, "a job has at most %u files", LEDGER_FILES_MAX);
@@ -227,9 +231,19 @@ static int describe(struct ledger *ledger, struct adding *adding)
 	return 0;
 }
 
+static bool tells_a_name(const struct adding *adding)
+{
+	static const struct ledger_digests none;
+	const struct ledger_digests *known =
+		adding->entry->digests ? adding->entry->digests : &none;
+
+	return strcmp(known->user, adding->job.digests.user) != 0 ||
+	       strcmp(known->title, adding->job.digests.title) != 0;
+}
+
 static bool changes_anything(const struct adding *adding)
 {
-	return !adding->entry || adding->name_count > 0 ||
+	return !adding->entry || tells_a_name(adding) || adding->name_count > 0 ||
 	       adding->entry->state != adding->job.state ||
 	       strcmp(adding->entry->volume, adding->job.volume) != 0;
 }
@@ -283,6 +297,7 @@ static void apply(struct ledger *ledger, struct adding *adding, uint64_t at)
 	entry->line = adding->spans[adding->span_count - 1];
 	entry->file_count = adding->job.file_count;
 	strcpy(entry->volume, adding->job.volume);
+	ledger_entry_set_digests(entry, &adding->job.digests);
 	entry->more_files |= adding->name_count > 0;
 	if (entry->state != adding->job.state)
 		ledger_table_set_state(&ledger->table, entry, adding->job.state);

@@ -74,6 +74,10 @@ static void add_job(struct json_object *object, const struct ledger_job *job)
 	add_u64(object, "files", job->file_count);
 	if (job->why[0])
 		add_text(object, "why", job->why);
+	if (job->digests.user[0])
+		add_text(object, "user_digest", job->digests.user);
+	if (job->digests.title[0])
+		add_text(object, "title_digest", job->digests.title);
 	if (job->document) {
 		add_text(object, "document", job->document);
 		add_text(object, "signature", job->signature);
@@ -299,6 +303,9 @@ static int take_job(struct json_object *object, struct ledger_job *job)
 	if (!get_text(object, "why", job->why, sizeof(job->why)) &&
 		json_object_object_get_ex(object, "why", NULL))
 		return -EBADMSG;
+	/* What is no digest is none. */
+	(void)get_text(object, "user_digest", job->digests.user, sizeof(job->digests.user));
+	(void)get_text(object, "title_digest", job->digests.title, sizeof(job->digests.title));
 	if (json_object_object_get_ex(object, "receipt", &receipt)) {
 		if (!json_object_is_type(receipt, json_type_object))
 			return -EBADMSG;

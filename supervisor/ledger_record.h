@@ -5,7 +5,8 @@
  *   {"check":"0123456789abcdef","kind":"head","version":1,"next":18,"retired":4}
  *   {"check":...,"kind":"job","job":17,"source":"cups","id":"123","volume":UUID,"uid":0,
  *    "state":"retiring","seen":S,"changed":S,"attempts":1,"files":2,"why":"...","receipt":{...}}
- *   {"check":...,"kind":"job",...,"document":"the signed receipt's text","signature":"..."}
+ *   {"check":...,"kind":"job",...,"user_digest":"64 digits","title_digest":"64 digits",
+ *    "document":"the signed receipt's text","signature":"..."}
  *   {"check":...,"kind":"files","job":17,"volume":UUID,"count":2,"salt":"64 digits","nonce":5,
  *    "sealed":"..."}
  *

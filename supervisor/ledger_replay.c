@@ -105,6 +105,7 @@ static int apply_job(struct replay *replay, const struct ledger_job *job, struct
 	entry->has_receipt = job->receipt != NULL;
 	entry->line = span;
 	ledger_entry_set_why(entry, job->why);
+	ledger_entry_set_digests(entry, &job->digests);
 	ledger_table_set_state(table, entry, job->state);
 	return take_loose(replay, entry);
 }

@@ -56,6 +56,7 @@ int ledger_entry_new(const struct ledger_job *job, struct ledger_entry **ret_ent
 	entry->file_count = job->file_count;
 	entry->has_receipt = job->receipt != NULL;
 	ledger_entry_set_why(entry, job->why);
+	ledger_entry_set_digests(entry, &job->digests);
 	*ret_entry = entry;
 	return 0;
 }
@@ -66,8 +67,19 @@ void ledger_entry_free(struct ledger_entry *entry)
 		return;
 	free(entry->key);
 	free(entry->why);
+	free(entry->digests);
 	free(entry->files);
 	free(entry);
+}
+
+void ledger_entry_set_digests(struct ledger_entry *entry, const struct ledger_digests *digests)
+{
+	if (!digests->user[0] && !digests->title[0])
+		return;
+	if (!entry->digests)
+		entry->digests = malloc(sizeof(*entry->digests));
+	if (entry->digests)
+		*entry->digests = *digests;
 }
 
 void ledger_entry_set_why(struct ledger_entry *entry, const char *why)
@@ -135,6 +147,8 @@ void ledger_entry_describe(const struct ledger_entry *entry, struct ledger_job *
 	strcpy(ret_job->volume, entry->volume);
 	if (entry->why)
 		strcpy(ret_job->why, entry->why);
+	if (entry->digests)
+		ret_job->digests = *entry->digests;
 }
 
 /* --- the table --- */

@@ -28,7 +28,8 @@ struct ledger_entry {
 	uint32_t attempts;
 	int64_t seen_wall_s, changed_wall_s;
 	size_t file_count;
-	char *why; /* owned; NULL: nothing to say */
+	char *why;			/* owned; NULL: nothing to say */
+	struct ledger_digests *digests; /* owned; NULL: none */
 	bool has_receipt;
 	bool more_files; /* announced since it was RETIRING */
 	struct ledger_span line;
@@ -50,6 +51,8 @@ void ledger_table_done(struct ledger_table *table);
 /* A job that is in no table yet, from its line. */
 must_check int ledger_entry_new(const struct ledger_job *job, struct ledger_entry **ret_entry);
 void ledger_entry_free(struct ledger_entry *entry);
+/* Without memory they are missing, not the job. */
+void ledger_entry_set_digests(struct ledger_entry *entry, const struct ledger_digests *digests);
 DEFINE_CLEANUP(struct ledger_entry *, ledger_entry_free)
 
 /* Takes the entry on success; its number is none of the table's.  -ENOMEM. */

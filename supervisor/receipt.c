@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/receipt.h"
+#include "attached/medium_report.h"
 #include "audit/document.h"
 #include "base/build_id.h"
 #include "base/hex.h"
@@ -16,6 +17,49 @@ void receipt_signed_done(struct receipt_signed *receipt)
 	free(receipt->document);
 	free(receipt->signature);
 	*receipt = (struct receipt_signed){.document = NULL};
+}
+
+/* Not noted: it is open with it. */
+static const char *key_state_of(struct device_keys *keys, const char *uuid)
+{
+	char name[DEVICE_KEYS_NAME_BYTES];
+	enum device_key_state state = DEVICE_KEY_ACTIVE;
+	struct device_key_change *all;
+	size_t count;
+
+	if (device_keys_states(keys, &all, &count) < 0)
+		return NULL;
+	snprintf(name, sizeof(name), "volume %s", uuid);
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(all[i].key, name) == 0)
+			state = all[i].state;
+	}
+	free(all);
+	return device_key_state_name(state);
+}
+
+int receipt_frame_init(struct receipt_frame *frame, struct device_keys *keys, struct events *events,
+	const struct runtime_state *volume)
+{
+	struct receipt_frame made = {.keys = keys};
+	int r;
+
+	if (!keys)
+		return -ENOKEY;
+	r = events_position(events, &made.position);
+	if (r < 0)
+		return r;
+	made.key_state = key_state_of(keys, volume->uuid);
+	if (medium_report_get(volume, MEDIUM_NOT_ASSESSED, NULL, &made.medium) < 0)
+		made.medium = NULL;
+	*frame = made;
+	return 0;
+}
+
+void receipt_frame_done(struct receipt_frame *frame)
+{
+	json_object_put(frame->medium);
+	frame->medium = NULL;
 }
 
 static void add_position(struct json_object *receipt, const struct audit_position *position)

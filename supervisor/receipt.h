@@ -28,6 +28,8 @@
 
 #include "audit/log.h"
 #include "keystore/device_keys.h"
+#include "supervisor/events.h"
+#include "volume/runtime.h"
 #include <json-c/json.h>
 
 #define RECEIPT_SCHEMA	 "spoolguard.receipt"
@@ -38,8 +40,13 @@ struct receipt_frame {
 	struct device_keys *keys;
 	struct audit_position position;
 	const char *key_state;	    /* NULL: not known */
-	struct json_object *medium; /* attached/medium_report.h; NULL: not known */
+	struct json_object *medium; /* attached/medium_report.h; owned; NULL: not known */
 };
+
+/* keys: borrowed; NULL: -ENOKEY.  -ENOTCONN: the log is not open. */
+must_check int receipt_frame_init(struct receipt_frame *frame, struct device_keys *keys,
+	struct events *events, const struct runtime_state *volume);
+void receipt_frame_done(struct receipt_frame *frame);
 
 struct receipt_signed {
 	char *document, *signature; /* owned */

@@ -28,12 +28,15 @@
  *                 files_missing_why what is known of them (only where there were any)
  *   files_unknown names that were lost with damage to the ledger (only where there were any)
  *   attempts      how often it was tried; numbers of files and blocks are those of all attempts
+ *   user_digest, title_digest   keyed digests, where the caller told a name
+ * Where it claims, it is signed (receipt.h), and the audit log names it.
  *
  * Threads: any.
  */
 #ifndef SPOOLGUARD_SUPERVISOR_RETIRER_H
 #define SPOOLGUARD_SUPERVISOR_RETIRER_H
 
+#include "keystore/device_keys.h"
 #include "supervisor/config.h"
 #include "supervisor/events.h"
 #include "supervisor/ledger.h"
@@ -64,6 +67,10 @@ struct retirer_options {
 	struct state *state;
 	struct events *events;
 	struct ledger *ledger;
+	/* With which receipts are signed; NULL: they are not there (yet), and nothing is claimed.
+	 */
+	struct device_keys *(*keys)(void *context);
+	void *keys_context;
 	const struct retirer_source *sources;
 	size_t source_count;
 };

@@ -4,7 +4,8 @@
  *
  *   retirer.c         volumes that come and go, who waits, pauses
  *   retirer_volume.c  a volume's thread: which jobs are due
- *   retirer_batch.c   one batch, from SEEN to RETIRED
+ *   retirer_batch.c   one batch, from SEEN to the barrier
+ *   retirer_end.c     its end: receipts, to RETIRED
  *   retirer_track.c   what is known of a job between its attempts
  */
 #ifndef SPOOLGUARD_SUPERVISOR_RETIRER_IMPL_H

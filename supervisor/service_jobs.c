@@ -15,10 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TIMEOUT_S_MAX 86400u
-#define JOBS_AT_ONCE  200u /* in one answer; a job's line has at most 4 KiB, escapes and all */
-#define NEVER	      UINT64_MAX
-#define RETRY_NS      UINT64_C(5000000000) /* when the ledger could not be written */
+#define TIMEOUT_S_MAX  86400u
+#define NAME_BYTES_MAX 2048u /* of a user or a title */
+#define JOBS_AT_ONCE   200u  /* in one answer; a job's line has at most 4 KiB, escapes and all */
+#define NEVER	       UINT64_MAX
+#define RETRY_NS       UINT64_C(5000000000) /* when the ledger could not be written */
 
 /* Who waits for a job. */
 struct waiter {
@@ -445,18 +446,43 @@ struct announced {
 	const char *id;
 	struct json_object *names;
 	const char *volume;
+	struct ledger_digests digests;
 	uid_t uid;	 /* whose job it is, or will be */
 	bool known;	 /* there is one with that id, */
 	bool retired;	 /* and it is retired already, */
 	uint64_t number; /* with this number */
 };
 
+/* A name that is told is not kept: without the key (nothing is claimed then) it is not known. */
+static bool get_digest(
+	struct service_call *call, const char *label, char ret_digest[static LEDGER_DIGEST_BYTES])
+{
+	struct device_keys *keys = supervisor_keys(call->service->supervisor);
+	const char *name = NULL;
+
+	if (!service_may_get_string(call, label, &name))
+		return false;
+	ret_digest[0] = '\0';
+	if (!name || !name[0] || !keys)
+		return true;
+	if (strlen(name) > NAME_BYTES_MAX) {
+		service_error(
+			call, "Refused", "a job's %s has at most %u bytes", label, NAME_BYTES_MAX);
+		return false;
+	}
+	if (device_keys_name_digest(keys, label, name, ret_digest) < 0)
+		ret_digest[0] = '\0';
+	return true;
+}
+
 static bool get_announced(struct service_call *call, struct announced *ret_announced)
 {
 	struct announced announced = {.uid = service_uid(call)};
 
 	if (!service_has_ledger(call) || !service_get_string(call, "id", &announced.id) ||
-		!service_may_get_string(call, "volume", &announced.volume))
+		!service_may_get_string(call, "volume", &announced.volume) ||
+		!get_digest(call, "user", announced.digests.user) ||
+		!get_digest(call, "title", announced.digests.title))
 		return false;
 	announced.names = json_object_object_get(call->parameters, "files");
 	if (announced.names && !json_object_is_type(announced.names, json_type_array)) {
@@ -547,6 +573,7 @@ static bool add_job(struct service_call *call, const struct announced *announced
 		.state = state,
 		.files = (const char *const *)files->paths,
 		.file_count = files->count,
+		.digests = announced->digests,
 	};
 	struct problem problem = {""};
 	char object[300];

@@ -91,6 +91,11 @@ static void add_sources(
 	*count += n;
 }
 
+static struct device_keys *find_keys(void *context)
+{
+	return supervisor_keys(context);
+}
+
 static int make_retirer(struct supervisor *supervisor)
 {
 	struct supervisor_impl *impl = supervisor->impl;
@@ -102,6 +107,8 @@ static int make_retirer(struct supervisor *supervisor)
 		.state = supervisor->state,
 		.events = supervisor->events,
 		.ledger = supervisor->ledger,
+		.keys = find_keys,
+		.keys_context = supervisor,
 		.sources = sources,
 	};
 

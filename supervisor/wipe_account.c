@@ -3,8 +3,9 @@
  * wipe_account.c - what the ledger is told of the jobs that die in a wipe
  *
  *   begin  they are RETIRING (L1) before a byte of their files is touched
- *   end    standard: RETIRED with a receipt that has the numbers of the whole wipe, and says so; a
- *          job of which a file is still there stays RETIRING, and the retirer goes on with it
+ *   end    standard: RETIRED with a signed receipt (wipe_receipts.h) that has the numbers of the
+ *          whole wipe, and says so; a job of which a file is still there stays RETIRING, and the
+ *          retirer goes on with it
  *          full: forgotten with the volume; RETIRED without a receipt, because there is no volume
  *          any more that could vouch for it
  *
@@ -15,7 +16,7 @@
 #include "attached/job_receipt.h"
 #include "attached/volumes.h"
 #include "supervisor/ledger.h"
-#include "supervisor/wipe_impl.h"
+#include "supervisor/wipe_receipts.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,43 +40,27 @@ struct visit {
 	/* job.receipt is not filled in. */
 	void (*each)(struct visit *visit, const struct ledger_job *job);
 	uint64_t numbers[AT_ONCE];
-	struct json_object *receipts[AT_ONCE];
 	size_t count;
-	enum ledger_state to;
+	struct wipe_receipts *receipts; /* NULL: they become RETIRING */
 	int error;
 };
 
 static int set(struct visit *visit, size_t first, size_t count)
 {
 	return ledger_set_many(visit->wipe->supervisor->ledger, visit->numbers + first, count,
-		visit->to, visit->to == LEDGER_RETIRED ? NULL : "it dies in a wipe of the spool",
-		visit->to == LEDGER_RETIRED ? visit->receipts + first : NULL);
+		LEDGER_RETIRING, "it dies in a wipe of the spool", NULL);
 }
 
 /* All at once, or, if the ledger refuses one of them, each by itself. */
 static void flush(struct visit *visit)
 {
-	int r;
+	int r = set(visit, 0, visit->count);
 
-	for (size_t i = 0; i < visit->count; i++)
-		(void)json_object_get(visit->receipts[i]);
-	r = set(visit, 0, visit->count);
-	for (size_t i = 0; i < visit->count; i++) {
-		if (r >= 0)
-			json_object_put(visit->receipts[i]);
-		else if (set(visit, i, 1) < 0)
+	for (size_t i = 0; i < visit->count && r < 0; i++) {
+		if (set(visit, i, 1) < 0)
 			visit->error = r;
 	}
 	visit->count = 0;
-}
-
-/* Takes receipt. */
-static void change(struct visit *visit, uint64_t number, struct json_object *receipt)
-{
-	if (visit->count == AT_ONCE)
-		flush(visit);
-	visit->numbers[visit->count] = number;
-	visit->receipts[visit->count++] = receipt;
 }
 
 static void visit_state(struct visit *visit, enum ledger_state state)
@@ -112,7 +97,9 @@ static void say(struct visit *visit)
 
 static void begin_one(struct visit *visit, const struct ledger_job *job)
 {
-	change(visit, job->number, NULL);
+	if (visit->count == AT_ONCE)
+		flush(visit);
+	visit->numbers[visit->count++] = job->number;
 }
 
 static void begin_all(struct wipe *wipe)
@@ -125,7 +112,6 @@ static void begin_all(struct wipe *wipe)
 		return;
 	visit->wipe = wipe;
 	visit->each = begin_one;
-	visit->to = LEDGER_RETIRING;
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		visit_state(visit, states[i]);
 	say(visit);
@@ -195,21 +181,26 @@ static struct json_object *make_receipt(struct wipe *wipe, const struct ledger_j
 static void end_one(struct visit *visit, const struct ledger_job *job)
 {
 	if (!has_files_left(visit->wipe, job))
-		change(visit, job->number, make_receipt(visit->wipe, job));
+		wipe_receipts_add(visit->receipts, job, make_receipt(visit->wipe, job));
 }
 
 static void end_standard(struct wipe *wipe)
 {
 	struct visit *visit = calloc(1, sizeof(*visit));
+	int r;
 
 	begin_all(wipe); /* what the follower of CUPS told meanwhile */
 	if (!visit)
 		return;
 	visit->wipe = wipe;
 	visit->each = end_one;
-	visit->to = LEDGER_RETIRED;
-	if (wipe->record.numbers.epoch > 0) /* else nothing is claimed of any */
+	r = wipe_receipts_new(wipe, &visit->receipts);
+	if (r >= 0 && wipe->record.numbers.epoch > 0) /* else nothing is claimed of any */
 		visit_state(visit, LEDGER_RETIRING);
+	if (r >= 0)
+		r = wipe_receipts_end(visit->receipts);
+	if (r < 0)
+		visit->error = r;
 	say(visit);
 	free(visit);
 }

@@ -10,6 +10,7 @@
  *   wipe_unnamed.c   files without a name that a program has open
  *   wipe_full.c      a new key and a new file system; directories as they were
  *   wipe_account.c   what the ledger is told
+ *   wipe_receipts.c  ... of those that are retired: their signed receipts
  *   wipe_sheet.c     the confirmation sheet
  *   wiper.c          the thread that resumes one, and begins those on schedule
  */

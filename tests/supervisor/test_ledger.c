@@ -184,6 +184,43 @@ START_TEST(a_job_goes_its_way_and_is_remembered)
 }
 END_TEST
 
+static void assert_digests(uint64_t number, const char *user, const char *title)
+{
+	ledger_job_done(&job);
+	ck_assert_int_eq(ledger_get(ledger, number, &job), 0);
+	ck_assert_str_eq(job.digests.user, user);
+	ck_assert_str_eq(job.digests.title, title);
+}
+
+START_TEST(digests_of_names_are_kept_and_the_first_stays)
+{
+	struct ledger_news news = {.source = "call",
+		.id = "17",
+		.volume_uuid = UUID_A,
+		.state = LEDGER_BEGUN,
+		.digests = {.user = "aa"}};
+	uint64_t number;
+	bool known;
+
+	ck_assert_int_eq(ledger_add(ledger, &news, &number, &known, &problem), 0);
+	assert_digests(number, "aa", "");
+	news.state = LEDGER_SEEN;
+	strcpy(news.digests.user, "bb");
+	strcpy(news.digests.title, "cc");
+	ck_assert_int_eq(ledger_add(ledger, &news, &number, &known, &problem), 0);
+	assert_digests(number, "aa", "cc");
+	reopen();
+	assert_digests(number, "aa", "cc");
+	set(number, LEDGER_RETIRING, NULL);
+	retire(number);
+	reopen();
+	assert_digests(number, "aa", "cc");
+	ck_assert_int_eq(ledger_rewrite(ledger), 0);
+	reopen();
+	assert_digests(number, "aa", "cc");
+}
+END_TEST
+
 START_TEST(a_job_becomes_retired_from_retiring_alone_and_stays_so)
 {
 	uint64_t number = seen("1", file_named("a"));
@@ -790,6 +827,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, a_job_goes_its_way_and_is_remembered);
+	tcase_add_test(tcase, digests_of_names_are_kept_and_the_first_stays);
 	tcase_add_test(tcase, a_job_becomes_retired_from_retiring_alone_and_stays_so);
 	tcase_add_test(tcase, what_is_said_is_durable_before_it_is_said);
 	tcase_add_test(tcase, many_jobs_change_with_one_fsync_or_none_does);

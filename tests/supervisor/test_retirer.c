@@ -15,6 +15,9 @@
 #include "supervisor/ledger_key.h"
 #include "supervisor/retirer.h"
 #include "attached/retire_jobs.h"
+#include "audit/document.h"
+#include "base/hex.h"
+#include "crypto/hash.h"
 #include "tests/support/events_rig.h"
 #include "tests/support/scratch.h"
 #include <check.h>
@@ -274,6 +277,14 @@ static void open_volume(void)
 	ck_assert_msg(r == 0, "%s", problem_text(&problem, r));
 }
 
+static atomic_bool has_no_keys;
+
+static struct device_keys *find_keys(void *context)
+{
+	(void)context;
+	return atomic_load(&has_no_keys) ? NULL : events_rig_keys();
+}
+
 static void start(void)
 {
 	const struct retirer_options options = {
@@ -281,6 +292,7 @@ static void start(void)
 		.state = state,
 		.events = events,
 		.ledger = ledger,
+		.keys = find_keys,
 		.sources = sources,
 		.source_count = ARRAY_SIZE(sources),
 	};
@@ -736,6 +748,75 @@ START_TEST(or_they_are_retired_and_nothing_is_claimed) /* T4 */
 }
 END_TEST
 
+/* --- signatures --- */
+
+/* The document is the device's, and the log has its digest before the ledger has it. */
+START_TEST(a_receipt_is_signed_and_the_log_names_it)
+{
+	uint64_t number = announce("call", "17", make_file("a"));
+	struct json_object *receipt;
+	uint8_t digest[SHA256_BYTES];
+	char sha256[2 * SHA256_BYTES + 1], *text;
+
+	retires(number);
+	ck_assert_ptr_nonnull(job.document);
+	ck_assert_int_eq(document_verify(job.document, strlen(job.document), job.signature,
+				 strlen(job.signature), device_keys_public(events_rig_keys()),
+				 "spoolguard.receipt", &receipt, NULL),
+		0);
+	ck_assert_str_eq(text_in("schema"), "spoolguard.job/1");
+	ck_assert_str_eq(text_in("key_state"), "active");
+	ck_assert(json_object_object_get_ex(job.receipt, "log", NULL));
+	ck_assert_str_eq(
+		json_object_get_string(json_object_object_get(receipt, "selftest")), SELFTEST);
+	json_object_put(receipt);
+	ck_assert_int_eq(hash_sha256(job.document, strlen(job.document), digest), 0);
+	text = events_rig_text(events);
+	ck_assert_ptr_nonnull(strstr(text, text_in("receipt")));
+	ck_assert_ptr_nonnull(strstr(text, hex_encode(digest, sizeof(digest), sha256)));
+	free(text);
+}
+END_TEST
+
+START_TEST(without_the_devices_key_jobs_wait_and_say_so) /* P7 */
+{
+	uint64_t number = announce("call", "1", make_file("a"));
+
+	atomic_store(&has_no_keys, true);
+	ck_assert_int_eq(retirer_await(retirer, number, on_done, &told), 0);
+	go();
+	for (int i = 0; i < 5000 && play.barriers == 0; i++)
+		usleep(1000);
+	usleep(200000);
+	ck_assert_int_eq(state_of(number), LEDGER_RETIRING);
+	ck_assert_ptr_nonnull(strstr(job.why, "the device's key is not there"));
+	ck_assert_uint_eq(atomic_load(&told), 0);
+	ck_assert_uint_eq(events_rig_count(events, "job-retired"), 0);
+	atomic_store(&has_no_keys, false);
+	retires(number);
+	ck_assert(flag_in("claims"));
+	ck_assert_ptr_nonnull(job.document);
+}
+END_TEST
+
+START_TEST(or_they_are_retired_without_a_signature_and_nothing_is_claimed) /* P7, T4 */
+{
+	uint64_t number = announce("call", "1", make_file("a"));
+
+	config.on_failure = CONFIG_CONTINUE_WITHOUT_RECEIPTS;
+	atomic_store(&has_no_keys, true);
+	retires(number);
+	ck_assert(!flag_in("claims"));
+	ck_assert_ptr_null(job.document);
+	ck_assert_str_eq(text_in("result"), "not claimed");
+	ck_assert_ptr_nonnull(strstr(text_in("claims_why"), "cannot be signed"));
+	retirer_pause(retirer);
+	atomic_store(&has_no_keys, false);
+	config.on_failure = CONFIG_HOLD;
+	retirer_resume(retirer);
+}
+END_TEST
+
 /* --- sources --- */
 
 START_TEST(a_job_that_is_not_finished_after_all_is_left_alone)
@@ -1139,6 +1220,9 @@ int main(void)
 		while_nothing_may_be_claimed_jobs_wait_and_say_so,
 		a_self_test_that_fails_in_mid_course_holds_what_was_done,
 		or_they_are_retired_and_nothing_is_claimed,
+		a_receipt_is_signed_and_the_log_names_it,
+		without_the_devices_key_jobs_wait_and_say_so,
+		or_they_are_retired_without_a_signature_and_nothing_is_claimed,
 		a_job_that_is_not_finished_after_all_is_left_alone,
 		a_spooler_that_does_not_forget_a_job_is_asked_again,
 		a_source_is_known_by_its_beginning,

@@ -369,6 +369,11 @@ START_TEST(jobs_that_die_have_a_receipt_that_says_so)
 	ck_assert_str_eq(text_in(job.receipt, "schema"), "spoolguard.job/1");
 	ck_assert_str_eq(text_in(job.receipt, "result"), "retired");
 	ck_assert_str_eq(text_in(job.receipt, "wiped"), "standard");
+	ck_assert_ptr_nonnull(job.document);
+	ck_assert_int_eq(
+		minisign_verify(device_keys_public(events_rig_keys()), job.document,
+			strlen(job.document), job.signature, strlen(job.signature), NULL, 0),
+		0);
 	ck_assert_str_eq(text_in(job.receipt, "id"), "17");
 	ledger_job_done(&job);
 	ck_assert_int_eq(ledger_get(supervisor.ledger, seen, &job), 0);

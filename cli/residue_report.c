@@ -150,16 +150,14 @@ const char *residue_verdict_name(enum residue_verdict verdict)
 static const char *const never_covered[] = {
 	"text that was compressed, encoded or made into an image before it was stored",
 	"what a drive keeps out of the host's reach: remapped sectors, flash that is not mapped",
-	"free blocks of other file systems, memory of the kernel and of other programs, other "
-	"hosts",
+	"free blocks of other file systems, memory of the kernel and of other programs",
 };
 
 static const char *not_covered_by_way(enum residue_way way)
 {
 	static const char *const texts[] = {
 		[WAY_CUPS_CANCELLED] =
-			"filters, their temporary files and the printer: the job was "
-			"cancelled before they ran (--print prints one)",
+			"filters and printer: it was cancelled before (--print prints one)",
 		[WAY_CUPS_PRINTED] = "what the printer itself keeps",
 		[WAY_CALL] = "CUPS: the job did not go through it",
 		[WAY_DIRECT] = "CUPS and the service: the job went through neither",

@@ -112,7 +112,8 @@ report '.ok == true and .way.name == "cups-cancelled" and .way.queue == "paper" 
 report '.seen_before.text > 100 and .seen_before.title > 0 and .seen_before.user > 0'
 report '[.places[] | select(.state != "clean" and .judged)] == []'
 [ ! -e "$server/cache/printed" ] || fail "it printed, unasked"
-seen residue-check
+seen residue-check spool clean
+has_event '.event == "residue-check" and .outcome == "success" and .data.found == 0 and .data.places == 11' || fail "the event: $(events)"
 ok "through CUPS, cancelled: clean, nothing printed, and an event"
 
 check 0 --print
@@ -137,7 +138,9 @@ check 1 --print
 only_found_in cups-logs decrypted
 place cups-logs '.hits.title > 0 and .hits.user > 0'
 place cups-logs '[.examples[] | select(.where | test("_log$"))] != []'
-ok "a title in a log is found"
+seen residue-check spool found
+has_event '.event == "residue-check" and .outcome == "failure" and .data.found > 0' || fail "the event: $(events)"
+ok "a title in a log is found, and is an event"
 cupsd_stop
 rm -f "$server"/log/*
 cupsd_start_again 'LogLevel warn' 'PageLogFormat'

@@ -47,6 +47,7 @@ static const struct drive_ops *ops_of_interface(enum command_interface interface
 	(void)is_ata;
 	switch (interface) {
 	case INTERFACE_NVME:
+		return &drive_ops_nvme;
 	case INTERFACE_SCSI:
 	case INTERFACE_MMC:
 	case INTERFACE_BLOCK:

@@ -283,6 +283,7 @@ static const struct simdrive_model *model_of(enum simdrive_kind kind)
 {
 	switch (kind) {
 	case SIMDRIVE_NVME:
+		return &simdrive_nvme;
 	case SIMDRIVE_ATA:
 	case SIMDRIVE_SCSI:
 	case SIMDRIVE_MMC:

@@ -34,9 +34,10 @@ struct simdrive_options {
 	uint32_t namespaces;		       /* NVMe, each of these bytes; 0: 1 */
 	uint32_t nsid; /* NVMe: the port's; 0: 1; UINT32_MAX: the controller */
 	bool no_sanitize, no_format, no_security, no_enhanced, no_crypto, no_block, no_overwrite;
-	bool fna_all;	  /* NVMe: format reaches all namespaces */
-	bool fixed_sense; /* ATA, SCSI: 0x70 instead of 0x72 */
-	bool frozen;	  /* ATA, SCSI translation: security is frozen until a power cycle */
+	bool fna_all;		      /* NVMe: format reaches all namespaces */
+	bool no_deallocate_inhibited; /* NVMe */
+	bool fixed_sense;	      /* ATA, SCSI: 0x70 instead of 0x72 */
+	bool frozen; /* ATA, SCSI translation: security is frozen until a power cycle */
 	bool opal;
 	bool boot_partitions; /* eMMC */
 

@@ -348,6 +348,9 @@ START_TEST(a_head_of_the_right_key_has_to_fit_too)
 		make(100, 20, 0, 0);
 		expect(LOG_HEAD, 2, 0);
 	}
+	head_2 = LOG_MAKER_OTHER_SHA256;
+	make(100, 20, 0, 0);
+	expect(LOG_CHANGED, 2, 0);
 	head_2 = LOG_MAKER_NO_FAULT;
 }
 END_TEST
@@ -588,6 +591,32 @@ START_TEST(every_record_removed_repeated_swapped_or_cut_off_is_named)
 }
 END_TEST
 
+START_TEST(each_of_several_changed_records_is_named)
+{
+	static const char link[] = "\"previous\":\"";
+	struct lines lines;
+	char *at;
+
+	make(1000, PER_SEGMENT, 0, 0);
+	load_lines(&lines, 2);
+	at = lines.at[17] + 13; /* in its number */
+	change_byte(&lines.file, (size_t)(at - lines.file.text), *at ^ 1);
+	at = strstr(lines.at[40], "success");
+	change_byte(&lines.file, (size_t)(at - lines.file.text), 'S');
+	at = strstr(lines.at[60], link) + strlen(link);
+	change_byte(&lines.file, (size_t)(at - lines.file.text), *at == '0' ? '1' : '0');
+	at = strstr(lines.at[80], "\"role\":\"");
+	change_byte(&lines.file, (size_t)(at - lines.file.text) + 9, '_');
+	verify();
+	ck_assert(is_found(LOG_CHANGED, 2, 168));
+	ck_assert(is_found(LOG_NO_RECORD, 2, 191)); /* an outcome that there is not */
+	ck_assert(is_found(LOG_CHANGED, 2, 211));
+	ck_assert(is_found(LOG_CHANGED, 2, 231));
+	ck_assert_uint_eq(verdict.count, 4);
+	drop(&lines.file);
+}
+END_TEST
+
 /* Who has no key and rewrites the chain from a record on. */
 START_TEST(a_chain_that_was_made_anew_is_not_what_was_signed)
 {
@@ -657,6 +686,7 @@ int main(void)
 	tcase_add_test(bad, every_byte_of_a_small_log_counts);
 	tcase_add_test(bad, bytes_all_over_a_large_log_count);
 	tcase_add_test(bad, every_record_removed_repeated_swapped_or_cut_off_is_named);
+	tcase_add_test(bad, each_of_several_changed_records_is_named);
 	tcase_add_test(bad, a_chain_that_was_made_anew_is_not_what_was_signed);
 	suite_add_tcase(suite, bad);
 	runner = srunner_create(suite);

@@ -5,7 +5,9 @@
 # every record that was said to be durable, and is gone on with; and while it writes, closes and
 # drops, the log verifies too
 #
-# Time limit: 240 s
+# Kills AUDIT_CRASH_ROUNDS times (40), fewer on a slow machine.
+#
+# Time limit: 400 s
 set -u -o pipefail
 . "$(dirname "$0")/lib.sh"
 python3 -c 'import cryptography' 2>/dev/null || skip "needs python3-cryptography"
@@ -41,11 +43,12 @@ for round in $(seq "$rounds"); do
 	[ "$said" -gt "$durable" ] || fail "round $round: record $said again after $durable"
 	durable=$said
 	judge "round $round" "$durable"
+	[ "$SECONDS" -lt 45 ] || [ "$round" -lt 8 ] || [ -n "${AUDIT_CRASH_ROUNDS:-}" ] || break
 done
-ok "killed $rounds times, $durable records: the log is good, and has all that was durable"
+ok "killed $round times, $durable records: the log is good, and has all that was durable"
 
-"$writer" "$state" 10 16384 131072 >/dev/null || fail "the log is not gone on with"
-judge "at the end" $((durable + 10))
+"$writer" "$state" 600 16384 131072 >/dev/null || fail "the log is not gone on with"
+judge "at the end" $((durable + 600))
 [ "$(jq .dropped_segments "$work/verdict")" -gt 0 ] || fail "no segment was dropped: the test is too small"
 [ "$(jq .torn_bytes "$work/verdict")" = 0 ] || fail "half a line stands in a log that was opened since"
 ok "$(jq .dropped_segments "$work/verdict") segments were dropped meanwhile, and the log says so"

@@ -146,6 +146,8 @@ static void make_head(struct maker *maker, char *text, size_t bytes)
 
 	minisign_key_line(&maker->next_key, key);
 	digest_of(maker->lines, maker->bytes, digest);
+	if (fault == LOG_MAKER_OTHER_SHA256)
+		memset(digest, 'a', AUDIT_HEX_BYTES - 1);
 	if (fault == LOG_MAKER_OTHER_PREVIOUS_HEAD)
 		memset(maker->previous_head, 'a', AUDIT_HEX_BYTES - 1);
 	snprintf(text, bytes,

@@ -18,6 +18,7 @@ enum log_maker_fault {
 	LOG_MAKER_OTHER_SEGMENT,
 	LOG_MAKER_OTHER_PREVIOUS_HEAD,
 	LOG_MAKER_OTHER_FIRST,
+	LOG_MAKER_OTHER_SHA256,
 };
 
 struct log_maker_options {

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -111,18 +112,35 @@ struct device_keys *supervisor_keys(struct supervisor *supervisor)
 	return atomic_load(&supervisor->keys);
 }
 
+/* Once in the device's life, for whoever looks at the journal of a first start. */
+static void say_made(const struct device_keys *keys, const char *state_directory)
+{
+	char fingerprint[MINISIGN_FINGERPRINT_BYTES];
+
+	if (minisign_fingerprint(device_keys_public(keys), fingerprint) < 0)
+		return;
+	fprintf(stderr,
+		"spoolguardd: this device has its keys now; enrol %s/keys/enrolment.pub "
+		"(\"spoolguard key public\") where receipts and logs will be verified; the "
+		"device's fingerprint is %s\n",
+		state_directory, fingerprint);
+}
+
 /* From one thread at a time (events.h). */
 static int open_keys(struct supervisor *supervisor, struct problem *reterr_problem)
 {
 	struct device_keys *keys;
+	bool created = false;
 	int r;
 
 	if (supervisor_keys(supervisor))
 		return 0;
 	r = device_keys_open(
-		supervisor->config->state_directory, true, &keys, NULL, reterr_problem);
+		supervisor->config->state_directory, true, &keys, &created, reterr_problem);
 	if (r < 0)
 		return r;
+	if (created)
+		say_made(keys, supervisor->config->state_directory);
 	supervisor_log_signer(keys, &supervisor->impl->signer);
 	atomic_store(&supervisor->keys, keys);
 	return 0;

@@ -23,7 +23,7 @@ good() { "$sg" receipt verify --trust "$work/device.pub" "$@" >"$work/out" 2>"$w
 stock() { minisign -V -q -p "$work/device.pub" -m "$1"; }
 
 make_volume 64M >/dev/null
-configure '[cups]' 'enabled = no' "$(volume spool "$image" "$mount" 'unlock = key-file' "key_file = $pass")"
+configure '[roles]' 'pipeline = lp' '[cups]' 'enabled = no' "$(volume spool "$image" "$mount" 'unlock = key-file' "key_file = $pass")"
 start_service
 wait_until 60 is_open || fail "not open: $(cat "$work/log")"
 is_claiming() { [ "$("$sg" status --json | jq -r '.state != "SELF-TEST" and ([.reasons[] | select(.weight == "stops-claims")] == [])')" = true ]; }
@@ -41,6 +41,14 @@ jq -j .enrolment "$work/key.json" | cmp - "$work/device.pub" || fail "--json has
 	fail "the fingerprint is not the digest of the key"
 ! grep -q "PRIVATE\|SPOOLGUARD-KEY" "$work/device.pub" || fail "that is no public key"
 [ "$(stat -c %a "$state/keys/device.key")" = 600 ] || fail "the private key can be read by others"
+[ "$(grep -c "^spoolguardd: .*$state/keys/enrolment.pub.*$(jq -r .fingerprint "$work/key.json")" "$work/log")" = 1 ] ||
+	fail "the journal does not say where the key is: $(grep ^spoolguardd "$work/log")"
+chmod 755 "$work"
+as() { setpriv --reuid 23456 --regid 23456 --groups "$(getent group "$1" | cut -d: -f3)" "${@:2}"; }
+if command -v setpriv >/dev/null && [ ! -e /var/lib/spoolguard/keys ]; then # without access to the state directory
+	as lp "$sg" key public 2>"$work/err" | cmp - "$work/device.pub" || fail "the service does not tell the key: $(cat "$work/err")"
+	refuses 3 'key' as nogroup "$sg" key public
+fi
 ok "the device's keys are made at the first start, and their public part is told with its fingerprints"
 
 # --- a receipt ---
@@ -141,6 +149,7 @@ wait_until 60 "$sg" status --json || fail "it does not come back"
 "$sg" receipt show 17 --output "$work/again" >/dev/null || fail "receipt show after a kill"
 cmp "$work/again" "$work/r17" && cmp "$work/again.minisig" "$work/r17.minisig" || fail "it is not what was signed"
 "$sg" key public --config "$conf" 2>/dev/null | cmp - "$work/device.pub" || fail "the device has another key now"
+[ "$(grep -c "^spoolguardd: this device has its keys" "$work/log")" = 1 ] || fail "a later start says that keys were made"
 good --job call/17 --log "$log" "$work/again"
 refuses 1 'no job|not known' "$sg" receipt show 99
 ok "a receipt is the same, byte by byte, after a kill"

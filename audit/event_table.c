@@ -129,7 +129,7 @@ const struct audit_event_kind audit_event_kinds[] = {
 		"receipt that claims it.",
 		AUDIT_BY_SERVICE, "job, volume",
 		"number, source, receipt, receipt_sha256, requested, written, durable, verified, "
-		"files, selftest, user_digest, title_digest"},
+		"files, owed_blocks, selftest, user_digest, title_digest"},
 	{"job-failed", AUDIT_ERROR, AUDIT_ERROR, JOB, false,
 		"A job could not be retired; it is tried again.", AUDIT_BY_SERVICE, "job, volume",
 		"number, source"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/check_log.h"
+#include "blockdev/blockdev.h"
 #include "ipc/fields.h"
 #include <string.h>
 
@@ -47,7 +48,7 @@ static void set_last(struct check_log_last *last, const struct audit_record *rec
 static void add_to_day(struct check_log *log, const struct audit_record *record)
 {
 	struct compliance_day *day = check_days_at(&log->days, record->stamp.wall_ms);
-	uint64_t owed = number_of(&record->event, "owed_bytes");
+	uint64_t owed = number_of(&record->event, "owed_blocks") * BLOCK_BYTES;
 
 	if (!day)
 		return;

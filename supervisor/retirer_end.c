@@ -183,7 +183,8 @@ static int change_of(struct batch *batch, size_t index, const struct ending *end
 /* --- the audit log --- */
 
 /* The four numbers of the receipt. */
-static struct json_object *retired_data(const struct batch_job *job, const struct ending *ending)
+static struct json_object *retired_data(
+	const struct batch_job *job, const struct ending *ending, uint64_t owed_blocks)
 {
 	const struct job_receipt *sum = &job->track->sum;
 	struct json_object *data = retirer_batch_data(job);
@@ -193,6 +194,7 @@ static struct json_object *retired_data(const struct batch_job *job, const struc
 	fields_add_u64(data, "written", sum->total.written_blocks);
 	fields_add_u64(data, "durable", sum->total.durable_blocks);
 	fields_add_u64(data, "verified", sum->total.verified_blocks);
+	fields_add_u64(data, "owed_blocks", owed_blocks);
 	add_digests(data, job);
 	if (ending->claims) {
 		fields_add_string(data, "selftest", ending->selftest);
@@ -224,7 +226,8 @@ static int log_retired(
 			.volume = batch->volume->state.uuid,
 			.outcome = ending->claims ? "success" : "failure",
 			.detail = ending->claims ? NULL : "without a receipt that claims anything",
-			.data = retired_data(batch->in[i], ending),
+			.data = retired_data(
+				batch->in[i], ending, batch->result.receipts[i].backlog_blocks),
 		};
 		count++;
 	}

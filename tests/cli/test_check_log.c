@@ -110,17 +110,17 @@ START_TEST(days_add_up_by_utc)
 {
 	struct check_log *log = new_log();
 
-	add(log, "job-retired", "success", "{\"owed_bytes\":10}", BEGIN_MS);
-	add(log, "job-retired", "failure", "{\"owed_bytes\":30}", BEGIN_MS + DAY_MS - 1);
+	add(log, "job-retired", "success", "{\"owed_blocks\":10}", BEGIN_MS);
+	add(log, "job-retired", "failure", "{\"owed_blocks\":30}", BEGIN_MS + DAY_MS - 1);
 	add(log, "job-failed", "failure", NULL, BEGIN_MS + DAY_MS - 1);
-	add(log, "job-retired", "success", "{\"owed_bytes\":20}", BEGIN_MS + DAY_MS);
+	add(log, "job-retired", "success", "{\"owed_blocks\":20}", BEGIN_MS + DAY_MS);
 	ck_assert_uint_eq(log->days.count, 2);
 	ck_assert_str_eq(log->days.days[0].day, "2024-10-04");
 	ck_assert_uint_eq(log->days.days[0].retired_jobs, 1);
 	ck_assert_uint_eq(log->days.days[0].failed_jobs, 1);
-	ck_assert_uint_eq(log->days.days[0].debt_bytes, 30);
+	ck_assert_uint_eq(log->days.days[0].debt_bytes, 30 * 4096);
 	ck_assert_str_eq(log->days.days[1].day, "2024-10-05");
-	ck_assert_uint_eq(log->days.days[1].debt_bytes, 20);
+	ck_assert_uint_eq(log->days.days[1].debt_bytes, 20 * 4096);
 	free(log);
 }
 END_TEST

@@ -54,8 +54,9 @@ static struct {
 	atomic_bool refused;			  /* ... whose removal is no erasure */
 	atomic_uint opens, runs, barriers;
 	_Atomic size_t most_jobs;
-	_Atomic uint64_t run_ns[64]; /* when files were worked on */
-	char order[256];	     /* what was done, a letter each */
+	_Atomic uint64_t backlog_blocks; /* owed by others */
+	_Atomic uint64_t run_ns[64];	 /* when files were worked on */
+	char order[256];		 /* what was done, a letter each */
 	void (*_Atomic in_run)(void);
 	atomic_bool gate_closed;
 	atomic_bool at_gate;
@@ -204,6 +205,7 @@ int retire_session_run(struct retire_session *session, const struct job_list *jo
 
 		receipt->id = jobs->ids[job];
 		receipt->scheme = receipt->verify = receipt->volume_uuid = receipt->medium = "";
+		receipt->backlog_blocks = play.backlog_blocks;
 		receipt->retired = whole && said >= 0 && result.barrier_error == 0;
 	}
 	note('b');
@@ -461,6 +463,18 @@ START_TEST(a_job_is_retired_and_its_receipt_says_how)
 	ck_assert(!json_object_object_get_ex(job.receipt, "files_missing", NULL));
 	/* Asked, done, forgotten by the spooler, barrier, told. */
 	ck_assert_str_eq(play.order, "cfpbr");
+}
+END_TEST
+
+START_TEST(what_is_owed_by_others_stands_in_the_record)
+{
+	char *text;
+
+	play.backlog_blocks = 4711;
+	retires(announce("call", "1", make_file("a")));
+	text = events_rig_text(events);
+	ck_assert_ptr_nonnull(strstr(text, "\"owed_blocks\":4711"));
+	free(text);
 }
 END_TEST
 
@@ -1208,6 +1222,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		a_job_is_retired_and_its_receipt_says_how,
+		what_is_owed_by_others_stands_in_the_record,
 		a_job_without_files_gets_its_barrier,
 		jobs_that_gather_share_batches,
 		nothing_is_touched_before_retiring_is_durable,

@@ -67,6 +67,7 @@ table() { # MODE SOURCE DESTINATION
 644 packaging/compliance/serverspec/spoolguard_spec.rb $datadir/serverspec/spoolguard_spec.rb
 644 packaging/compliance/inspec/inspec.yml $datadir/inspec/inspec.yml
 644 packaging/compliance/inspec/controls/spoolguard.rb $datadir/inspec/controls/spoolguard.rb
+644 packaging/rsyslog/60-spoolguard.conf $datadir/rsyslog.d/60-spoolguard.conf
 644 packaging/sysusers.conf           $sysusersdir/spoolguard.conf
 644 packaging/tmpfiles.conf           $tmpfilesdir/spoolguard.conf
 644 packaging/spoolguard.conf         $sysconfdir/spoolguard/spoolguard.conf

@@ -108,6 +108,11 @@ struct config {
 	/* [audit] */
 	uint64_t audit_size_bytes, audit_segment_bytes, audit_segment_age_s;
 	enum log_when_full audit_when_full;
+	bool audit_journal, audit_syslog;
+	char audit_journal_socket[PATH_MAX], audit_syslog_socket[PATH_MAX];
+	char audit_sqlite[PATH_MAX]; /* "": none */
+	uint64_t audit_enterprise;   /* RFC 5424, 7.2.2 */
+	char audit_device_uuid[64];  /* "": not known */
 
 	struct config_volume volumes[CONFIG_VOLUMES_MAX];
 	size_t volume_count;

@@ -288,6 +288,39 @@ static bool set_queue(void *section, const struct config_rule *rule, const char 
 	return set_text(section, rule, text, reason);
 }
 
+static bool set_enterprise(void *section, const struct config_rule *rule, const char *text,
+	char reason[static CONFIG_REASON_BYTES])
+{
+	uint64_t *value = place(section, rule), number;
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0 || digits > 10 || text[digits] != '\0')
+		return refuse(reason, "\"%.100s\" is no number", text);
+	number = strtoull(text, NULL, 10);
+	if (number == 0 || number > UINT32_MAX)
+		return refuse(reason, "\"%.100s\" is no private enterprise number", text);
+	*value = number;
+	return true;
+}
+
+static bool set_device_uuid(void *section, const struct config_rule *rule, const char *text,
+	char reason[static CONFIG_REASON_BYTES])
+{
+	static const char shape[] = "urn:uuid:00000000-0000-0000-0000-000000000000";
+
+	for (size_t i = 0; text[0] && i < sizeof(shape); i++) {
+		bool fits = shape[i] == '0' ? text[i] && strchr("0123456789abcdefABCDEF", text[i])
+					    : text[i] == shape[i];
+
+		if (!fits)
+			return refuse(reason,
+				"\"%.100s\" is no UUID, such as "
+				"urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+				text);
+	}
+	return set_text(section, rule, text, reason);
+}
+
 /* --- lists --- */
 
 /* The next word of a list, or NULL; false in ret_fits if it is too long for bytes. */
@@ -532,6 +565,24 @@ static const struct config_rule rules[] = {
 		 "rotate (the oldest segment goes, its head stays) or stop (nothing is claimed "
 		 "until there is room)."},
 		set_choice, IN(struct config, audit_when_full), .choices = when_full_choices},
+	{{AUDIT, "journal", "no", "Whether each record is handed on to systemd's journal."},
+		set_flag, IN(struct config, audit_journal)},
+	{{AUDIT, "journal_socket", "/run/systemd/journal/socket", "Where the journal listens."},
+		set_path, TEXT(struct config, audit_journal_socket)},
+	{{AUDIT, "syslog", "no", "Whether each record is handed on to syslog (RFC 5424)."},
+		set_flag, IN(struct config, audit_syslog)},
+	{{AUDIT, "syslog_socket", "/dev/log", "Where syslog listens."}, set_path,
+		TEXT(struct config, audit_syslog_socket)},
+	{{AUDIT, "sqlite", "",
+		 "An SQLite file that mirrors the log, for osquery and the like; empty: none."},
+		set_optional_path, TEXT(struct config, audit_sqlite)},
+	{{AUDIT, "enterprise_number", "32473",
+		 "The private enterprise number of who makes the printer, in syslog's messages; "
+		 "32473 is the one for documentation."},
+		set_enterprise, IN(struct config, audit_enterprise)},
+	{{AUDIT, "device_uuid", "",
+		 "The printer's UUID (IPP's printer-uuid), in syslog's messages; empty: none."},
+		set_device_uuid, TEXT(struct config, audit_device_uuid)},
 
 	{{VOLUME, "medium", NULL, "The image file or block device; needed."}, set_path,
 		TEXT(struct config_volume, medium)},

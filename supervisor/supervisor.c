@@ -211,6 +211,14 @@ static void list_kept(const struct config *now, const struct config *next, char 
 		now->cups_keep_history != next->cups_keep_history ||
 		strcmp(now->cups_restart, next->cups_restart) != 0)
 		add_kept(kept, bytes, "[cups]");
+	if (now->audit_journal != next->audit_journal ||
+		strcmp(now->audit_journal_socket, next->audit_journal_socket) != 0 ||
+		now->audit_syslog != next->audit_syslog ||
+		strcmp(now->audit_syslog_socket, next->audit_syslog_socket) != 0 ||
+		strcmp(now->audit_sqlite, next->audit_sqlite) != 0 ||
+		now->audit_enterprise != next->audit_enterprise ||
+		strcmp(now->audit_device_uuid, next->audit_device_uuid) != 0)
+		add_kept(kept, bytes, "[audit] journal, syslog, sqlite");
 }
 
 /* Field by field: others read the rest meanwhile. */
@@ -467,6 +475,16 @@ static void stop_parts(struct supervisor *supervisor)
 		mounter_child_release(supervisor->impl->mounter);
 }
 
+/* Durable, so that it is handed on before we end. */
+static void note_stopped(struct supervisor *supervisor)
+{
+	const struct audit_event event = {
+		.event = "service-stopped", .uid = geteuid(), .outcome = "success"};
+
+	if (events_add_committed(supervisor->events, &event, 1, NULL) < 0)
+		events_note(supervisor->events, "service-stopped", NULL, "success", NULL);
+}
+
 static void stop(struct supervisor *supervisor)
 {
 	struct supervisor_impl *impl = supervisor->impl;
@@ -485,7 +503,8 @@ static void stop(struct supervisor *supervisor)
 	pthread_mutex_unlock(&impl->lock);
 	if (extends)
 		pthread_join(extender, NULL);
-	events_note(supervisor->events, "service-stopped", NULL, "success", NULL);
+	note_stopped(supervisor);
+	supervisor_stop_export(supervisor);
 }
 
 /* --- its life --- */
@@ -705,6 +724,7 @@ int supervisor_run(struct supervisor *supervisor, struct problem *reterr_problem
 
 	note_start(supervisor);
 	tend_mounter(supervisor);
+	supervisor_start_export(supervisor);
 	r = supervisor_start_jobs(supervisor);
 	if (r >= 0)
 		r = supervisor_start_tester(supervisor);

@@ -19,6 +19,7 @@
 
 struct cups_source;
 struct service;
+struct exporter;
 
 /* supervisor_clock.c: where the wall clock stood, as a difference to others. */
 struct supervisor_clock {
@@ -76,6 +77,8 @@ struct supervisor_impl {
 	struct watch_directory *watcher;
 	struct service *service;
 	struct wiper *wiper;
+
+	struct exporter *exporters[3]; /* by enum exporter_kind; NULL: not configured */
 };
 
 /* The main loop looks again. */
@@ -86,6 +89,11 @@ must_check int supervisor_start_tester(struct supervisor *supervisor);
 void supervisor_stop_tester(struct supervisor *supervisor);
 void supervisor_ask_tester(struct supervisor *supervisor, struct keeper *keeper);
 void supervisor_check_schedule(struct supervisor *supervisor);
+
+/* supervisor_export.c */
+void supervisor_start_export(struct supervisor *supervisor);
+void supervisor_judge_export(struct supervisor *supervisor);
+void supervisor_stop_export(struct supervisor *supervisor);
 
 /* supervisor_survey.c */
 must_check int supervisor_start_survey(struct supervisor *supervisor);

@@ -81,6 +81,7 @@ static int survey_once(struct supervisor *supervisor, struct figures *figures)
 	pulse_beat(&supervisor->impl->survey_pulse, PULSE_MS);
 	supervisor_take_again(supervisor);
 	supervisor_judge_log(supervisor);
+	supervisor_judge_export(supervisor);
 	supervisor_tell_keys(supervisor);
 	service_tell_host(supervisor->impl->service);
 	judge_held(supervisor);

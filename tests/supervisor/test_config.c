@@ -181,6 +181,10 @@ static const char everything[] = "# a comment\n"
 				 "confirmation_queue = front-desk\n"
 				 "confirmation_timeout = 30 s\n"
 				 "[audit]\n"
+				 "journal = yes\njournal_socket = /run/j\nsyslog = yes\n"
+				 "syslog_socket = /run/spoolguard-syslog/socket\n"
+				 "sqlite = /var/lib/m/a.db\nenterprise_number = 99999\n"
+				 "device_uuid = urn:uuid:F81d4fae-7dec-11d0-a765-00a0c91e6bf6\n"
 				 "size = 2M\n"
 				 "segment_size = 64K\n"
 				 "segment_age = 1h\n"
@@ -252,6 +256,12 @@ START_TEST(every_key_is_what_the_file_says)
 	ck_assert_uint_eq(config.audit_segment_bytes, 64u << 10);
 	ck_assert_uint_eq(config.audit_segment_age_s, 3600);
 	ck_assert_int_eq(config.audit_when_full, LOG_STOP);
+	ck_assert(config.audit_journal && config.audit_syslog);
+	ck_assert_str_eq(config.audit_syslog_socket, "/run/spoolguard-syslog/socket");
+	ck_assert_str_eq(config.audit_journal_socket, "/run/j");
+	ck_assert_str_eq(config.audit_sqlite, "/var/lib/m/a.db");
+	ck_assert_uint_eq(config.audit_enterprise, 99999);
+	ck_assert_str_eq(config.audit_device_uuid, "urn:uuid:F81d4fae-7dec-11d0-a765-00a0c91e6bf6");
 
 	ck_assert_uint_eq(config.volume_count, 2);
 	volume = &config.volumes[0];
@@ -409,6 +419,12 @@ static const struct {
 	{"[wipe]\nschedule = daily\n", 2, "schedule", "none of"},
 	{"[wipe]\nscope = all\n", 2, "scope", "standard full"},
 	{"[audit]\nwhen_full = ignore\n", 2, "when_full", "rotate stop"},
+	{"[audit]\njournal = maybe\n", 2, "journal", "neither yes nor no"},
+	{"[audit]\nsqlite = a.db\n", 2, "sqlite", "no absolute path"},
+	{"[audit]\nenterprise_number = 0\n", 2, "enterprise_number", "no private"},
+	{"[audit]\nenterprise_number = 4294967296\n", 2, "enterprise_number", "no private"},
+	{"[audit]\nenterprise_number = 1a\n", 2, "enterprise_number", "no number"},
+	{"[audit]\ndevice_uuid = urn:uuid:1\n", 2, "device_uuid", "no UUID"},
 	{"[audit]\nsegment_size = 1K\n", 2, "segment_size", "between 16K"},
 	{"[audit]\nsegment_age = 0\n", 2, "segment_age", "too short"},
 	{"[audit]\nsize = 1M\n", 1, "size", "room for 8 segments"},

@@ -70,13 +70,28 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 
 /* --- records --- */
 
+/* "call 2" in the log: "call 2", "call/2" (as receipts name it) and "2" are it. */
+static bool is_job(const char *job, const char *wanted)
+{
+	const char *blank = strchr(job, ' ');
+	size_t source = blank ? (size_t)(blank - job) : 0;
+
+	if (strcmp(job, wanted) == 0)
+		return true;
+	if (!blank)
+		return false;
+	return strcmp(blank + 1, wanted) == 0 ||
+	       (strncmp(job, wanted, source) == 0 && wanted[source] == '/' &&
+		       strcmp(blank + 1, wanted + source + 1) == 0);
+}
+
 static bool is_wanted(const struct arguments *arguments, const struct audit_record *record)
 {
 	const struct audit_event *event = &record->event;
 
 	if (arguments->event && strcmp(arguments->event, event->event) != 0)
 		return false;
-	if (arguments->job && (!event->job || strcmp(arguments->job, event->job) != 0))
+	if (arguments->job && (!event->job || !is_job(event->job, arguments->job)))
 		return false;
 	return audit_since_has(&arguments->since, record);
 }

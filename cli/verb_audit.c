@@ -68,7 +68,7 @@ int audit_log_directory(char **ret_directory, struct problem *reterr_problem)
 static int run(int argc, char **argv)
 {
 	if (argc < 2)
-		return audit_usage("say what: show, verify, export or match");
+		return audit_usage("say what: show, verify, export, match, record or set-aside");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 1, argv + 1);
@@ -103,7 +103,7 @@ const struct cli_verb cli_verb_audit = {
 		"  --since TIME    from that time on (UTC), such as 2026-11-24 or "
 		"2026-11-24T09:00Z\n"
 		"  --event NAME    only such events, such as job-retired\n"
-		"  --job ID        only what is about that job\n"
+		"  --job ID        only what is about that job: SOURCE/NUMBER, or its number\n"
 		"  --follow        goes on with what comes, until it is interrupted; with --json a "
 		"line\n"
 		"                  for each record, as it stands in the log\n"

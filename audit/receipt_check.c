@@ -123,7 +123,6 @@ static int check_naming(
 	struct search *search, const struct audit_record *record, struct problem *reterr_problem)
 {
 	struct json_object *data = record->event.data;
-	char job[AUDIT_OBJECT_BYTES];
 
 	if (strcmp(record->event.event, "job-retired") != 0 ||
 		strcmp(text_of(data, "receipt"), text_of(search->receipt, "receipt")) != 0)
@@ -132,9 +131,9 @@ static int check_naming(
 		return problem_set(reterr_problem, -EBADMSG,
 			"record %" PRIu64 " of the log names this receipt with another digest",
 			record->stamp.sequence);
-	snprintf(job, sizeof(job), "%s %s", text_of(search->receipt, "source"),
-		text_of(search->receipt, "id"));
-	if (!record->event.job || strcmp(record->event.job, job) != 0 ||
+	/* By its number: the record's object may have been cut. */
+	if (number_of(data, "number") != number_of(search->receipt, "job") ||
+		strcmp(text_of(data, "source"), text_of(search->receipt, "source")) != 0 ||
 		strcmp(record->event.outcome, "success") != 0)
 		return problem_set(reterr_problem, -EBADMSG,
 			"record %" PRIu64 " of the log names this receipt for another job, or does "

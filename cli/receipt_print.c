@@ -94,16 +94,25 @@ static void print_times(struct json_object *receipt)
 
 static void print_drive(struct json_object *receipt)
 {
+	static const char *const names[] = {"model", "serial", "firmware", "wwn"};
 	struct json_object *verdict = json_object_object_get(receipt, "media_verdict");
 	struct json_object *drive = json_object_object_get(receipt, "drive");
 
 	if (verdict)
-		printf("  overwriting there is: %s (%s): %s [%s]\n", shown(verdict, "overwrite"),
+		printf("  overwriting there promises %s (%s): %s [%s]\n",
+			strcmp(service_client_text(verdict, "overwrite"), "neither") == 0
+				? "neither Clear nor Purge"
+				: shown(verdict, "overwrite"),
 			shown(verdict, "class"), shown(verdict, "reason"),
 			shown(verdict, "clause"));
-	if (json_object_is_type(drive, json_type_object))
-		printf("  drive: %s, serial %s, firmware %s, WWN %s\n", shown(drive, "model"),
-			shown(drive, "serial"), shown(drive, "firmware"), shown(drive, "wwn"));
+	if (!json_object_is_type(drive, json_type_object))
+		return;
+	printf("  drive %s", shown(drive, "name"));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (service_client_text(drive, names[i])[0])
+			printf(", %s %s", names[i], shown(drive, names[i]));
+	}
+	putchar('\n');
 }
 
 static void print_grounds(struct json_object *receipt)

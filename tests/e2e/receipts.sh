@@ -107,6 +107,15 @@ done
 ! grep -raq 'USERMARK\|TITLEMARK' "$state" "$work/log" "$work/run" || fail "a name stands in clear: $(grep -ral 'USERMARK\|TITLEMARK' "$state" "$work/log")"
 ok "whose a job is, and what it is called, is found by who knows it, and stands nowhere"
 
+# --- an id that is not a plain word ---
+odd=$(printf 'j\303\274/b "x\\ %0200d' 7)
+retire_odd() { echo BODYMARK >"$mount/odd" && "$sg" job complete --id "$odd" --wait --json "$mount/odd" >"$work/job"; }
+retire_odd || fail "odd id: $(cat "$work/job")"
+"$sg" receipt show "$odd" --output "$work/odd" >/dev/null && stock "$work/odd" || fail "receipt of an odd id"
+good --job "call/$odd" --log "$log" "$work/odd"
+[ "$(jq -r .id "$work/odd")" = "$odd" ] || fail "the id is $(jq .id "$work/odd")"
+ok "an id may be any text"
+
 # --- refusals ---
 verify() { "$sg" receipt verify --trust "$work/device.pub" "$@"; }
 refuses 3 'no key to believe.*--trust' "$sg" receipt verify "$work/r17"
@@ -145,7 +154,7 @@ ok "forged, cut, mixed, another job's, another device's, not in the log: each is
 kill -9 "$service"
 wait "$service" 2>/dev/null
 start_service
-wait_until 60 "$sg" status --json || fail "it does not come back"
+wait_until 60 "$sg" receipt show 17 --json || fail "it does not come back: $(tail -5 "$work/log")"
 "$sg" receipt show 17 --output "$work/again" >/dev/null || fail "receipt show after a kill"
 cmp "$work/again" "$work/r17" && cmp "$work/again.minisig" "$work/r17.minisig" || fail "it is not what was signed"
 "$sg" key public --config "$conf" 2>/dev/null | cmp - "$work/device.pub" || fail "the device has another key now"

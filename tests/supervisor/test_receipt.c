@@ -131,6 +131,7 @@ static struct json_object *receipt_of(const char *id)
 	struct json_object *object = job_receipt_to_json(&receipt);
 
 	fields_add_string(object, "source", "call");
+	fields_add_u64(object, "job", strtoull(id, NULL, 10));
 	return object;
 }
 
@@ -154,6 +155,8 @@ static void log_it(
 
 	fields_add_string(data, "receipt", id);
 	fields_add_string(data, "receipt_sha256", sha256);
+	fields_add_string(data, "source", "call");
+	fields_add_u64(data, "number", strtoull(strchr(job, ' '), NULL, 10));
 	add(of, &event);
 	json_object_put(data);
 }

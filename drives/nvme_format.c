@@ -2,11 +2,13 @@
 /*
  * nvme_format.c - Format NVM with secure erase (NVM Express Base 2.0 5.14)
  *
- * The command ends with its work.  Sector size, metadata and protection stay as they are: what
- * Identify Namespace says of them goes back into the command.
+ * The command ends with its work; a failed sanitize's failure mode is left for it.  Sector size,
+ * metadata and protection stay as they are: what Identify Namespace says of them goes back into the
+ * command.
  */
 #include "drives/nvme_impl.h"
 #include <errno.h>
+#include <string.h>
 
 enum {
 	CNS_NAMESPACE = 0x00,
@@ -31,6 +33,20 @@ static int ask_format(const struct method_run *run, uint32_t *ret_as_is)
 	return 0;
 }
 
+/* The status, or -errno. */
+static int send_format(
+	const struct method_run *run, struct method_result *result, struct nvme_command *command)
+{
+	int r = method_note(run, METHOD_STEP_ERASE, false);
+
+	if (r < 0)
+		return r;
+	r = nvme_send(run->port, command);
+	if (r < 0)
+		method_say(result, METHOD_LOST, "the format was cut off: %s", strerror(-r));
+	return r;
+}
+
 int nvme_format_start(const struct method_run *run, struct method_result *result)
 {
 	uint32_t ses = run->kind == METHOD_NVME_FORMAT_CRYPTO ? SES_CRYPTO : SES_USER_DATA;
@@ -46,14 +62,14 @@ int nvme_format_start(const struct method_run *run, struct method_result *result
 	if (r < 0)
 		return r;
 	command.cdw10 = as_is | ses << SES_AT_BIT;
-	r = method_note(run, METHOD_STEP_ERASE, false);
+	r = send_format(run, result, &command);
+	if (r == NVME_STATUS_SANITIZE_FAILED) {
+		r = nvme_leave_failure(run, result);
+		if (r >= 0)
+			r = send_format(run, result, &command);
+	}
 	if (r < 0)
 		return r;
-	r = nvme_send(run->port, &command);
-	if (r < 0) {
-		method_say(result, METHOD_LOST, "the format was cut off");
-		return r;
-	}
 	if (r == NVME_STATUS_SANITIZE_IN_PROGRESS || r == STATUS_FORMAT_IN_PROGRESS) {
 		method_say(result, METHOD_READY, "the drive refuses: %s",
 			nvme_status_text(r, text, sizeof(text)));

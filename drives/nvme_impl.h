@@ -40,6 +40,9 @@ int nvme_sanitize_resume(const struct method_run *run, struct method_result *res
 int nvme_sanitize_poll(const struct method_run *run, struct method_result *result);
 int nvme_sanitize_finish(const struct method_run *run, struct method_result *result);
 
+/* Exit Failure Mode, recorded; that it is refused goes into detail, and is no error. */
+int nvme_leave_failure(const struct method_run *run, struct method_result *result);
+
 int nvme_format_start(const struct method_run *run, struct method_result *result);
 int nvme_format_poll(const struct method_run *run, struct method_result *result);
 

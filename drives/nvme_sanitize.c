@@ -85,8 +85,7 @@ static int send_sanitize(const struct method_run *run, struct method_result *res
 
 /* --- beginning --- */
 
-/* What came of the Exit Failure Mode is seen by the next sanitize. */
-static int leave_failure(const struct method_run *run, struct method_result *result)
+int nvme_leave_failure(const struct method_run *run, struct method_result *result)
 {
 	char text[STATUS_TEXT_BYTES];
 	int r = method_note(run, STEP_LEAVE_FAILURE, false);
@@ -136,18 +135,13 @@ static int say_busy(struct method_result *result, const struct nvme_sanitize_log
 	return -EBUSY;
 }
 
-static int begin(const struct method_run *run, struct method_result *result,
-	const struct nvme_sanitize_log *log)
+/* Also out of failure mode: both kinds take a new sanitize. */
+static int begin(const struct method_run *run, struct method_result *result)
 {
 	char text[STATUS_TEXT_BYTES];
 	int r;
 
 	memcpy(result->status_before, result->status_after, sizeof(result->status_before));
-	if (log->status == NVME_SANITIZE_FAILED) {
-		r = leave_failure(run, result);
-		if (r < 0)
-			return r;
-	}
 	r = try_forms(run, result);
 	if (r < 0)
 		return r;
@@ -171,8 +165,7 @@ int nvme_sanitize_start(const struct method_run *run, struct method_result *resu
 
 	if (r < 0)
 		return r;
-	return log.status == NVME_SANITIZE_RUNNING ? say_busy(result, &log)
-						   : begin(run, result, &log);
+	return log.status == NVME_SANITIZE_RUNNING ? say_busy(result, &log) : begin(run, result);
 }
 
 static bool is_success(const struct nvme_sanitize_log *log)
@@ -194,7 +187,7 @@ int nvme_sanitize_resume(const struct method_run *run, struct method_result *res
 	if (log.status == NVME_SANITIZE_RUNNING ||
 		(is_success(&log) && is_ours && log.global_data_erased)) /* N2 */
 		return nvme_sanitize_poll(run, result);
-	return begin(run, result, &log);
+	return begin(run, result);
 }
 
 /* --- the end --- */
@@ -253,5 +246,5 @@ int nvme_sanitize_finish(const struct method_run *run, struct method_result *res
 		nvme_sanitize_log_decode(result->status_after, result->status_bytes, &log) < 0 ||
 		log.status != NVME_SANITIZE_FAILED)
 		return 0;
-	return leave_failure(run, result);
+	return nvme_leave_failure(run, result);
 }

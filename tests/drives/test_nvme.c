@@ -10,7 +10,12 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SMALL = 64 * 1024, COMMANDS_MAX = 60 };
+enum {
+	SMALL = 64 * 1024,
+	COMMANDS_MAX = 60,
+	RESTRICTED_BLOCK_ERASE = 2,
+	BLOCK_ERASE = 2 | 1 << 3,
+};
 
 static const enum method_kind sanitizes[] = {
 	METHOD_NVME_SANITIZE_CRYPTO, METHOD_NVME_SANITIZE_BLOCK, METHOD_NVME_SANITIZE_OVERWRITE};
@@ -46,6 +51,12 @@ static unsigned int offers_in_all(void)
 static void teardown(void)
 {
 	drive_rig_unmake(&rig);
+}
+
+static void check_finished(void)
+{
+	ck_assert_int_eq(rig.result.state, METHOD_DONE);
+	ck_assert_uint_eq(drive_rig_secrets(&rig), 0);
 }
 
 /* --- facts --- */
@@ -295,7 +306,7 @@ END_TEST
 START_TEST(a_format_takes_its_namespace_or_all_as_fna_says)
 {
 	make((struct simdrive_options){.namespaces = 3, .nsid = 2});
-	ck_assert_int_eq(drive_rig_perform(&rig, METHOD_NVME_FORMAT_USER_DATA), 0);
+	ck_assert_int_eq(drive_rig_witness(&rig, METHOD_NVME_FORMAT_USER_DATA), WITNESS_CHANGED);
 	ck_assert_uint_eq(drive_rig_secrets(&rig), 2 * SMALL / 512);
 	teardown();
 	make((struct simdrive_options){.namespaces = 3, .nsid = 2, .fna_all = true});
@@ -378,8 +389,17 @@ START_TEST(an_older_success_is_not_taken_for_this_one)
 	rig.drive->options.swallow = true;
 	ck_assert_int_eq(drive_rig_perform(&rig, METHOD_NVME_SANITIZE_BLOCK), 0);
 	ck_assert_int_eq(rig.result.state, METHOD_FAILED);
+}
+END_TEST
+
+START_TEST(another_method_s_success_is_not_taken_for_this_one_s)
+{
+	make((struct simdrive_options){0});
+	ck_assert_int_eq(drive_rig_perform(&rig, METHOD_NVME_SANITIZE_BLOCK), 0);
+	rig.drive->options.swallow = true;
 	ck_assert_int_eq(drive_rig_perform(&rig, METHOD_NVME_SANITIZE_CRYPTO), 0);
 	ck_assert_int_eq(rig.result.state, METHOD_FAILED);
+	ck_assert_ptr_nonnull(strstr(rig.result.detail, "another sanitize"));
 }
 END_TEST
 
@@ -406,9 +426,9 @@ START_TEST(failure_mode_is_left_and_another_way_is_open)
 }
 END_TEST
 
-static void sanitize_restricted_and_fail(void)
+static void sanitize_and_fail(uint32_t cdw10)
 {
-	struct nvme_command command = {.opcode = 0x84, .cdw10 = 2};
+	struct nvme_command command = {.opcode = 0x84, .cdw10 = cdw10};
 
 	rig.drive->options.fail = true;
 	ck_assert_int_eq(simdrive_port(rig.drive)->ops->nvme_admin(rig.drive, &command), 0);
@@ -421,12 +441,28 @@ static void sanitize_restricted_and_fail(void)
 START_TEST(restricted_failure_that_another_left_is_got_out_of)
 {
 	make((struct simdrive_options){0});
-	sanitize_restricted_and_fail();
+	sanitize_and_fail(RESTRICTED_BLOCK_ERASE);
 	ck_assert_int_eq(facts_ask(simdrive_port(rig.drive), &rig.facts), 0);
 	ck_assert(rig.facts.sanitize.failed);
 	ck_assert_int_eq(drive_rig_perform(&rig, METHOD_NVME_SANITIZE_CRYPTO), 0);
 	ck_assert_int_eq(rig.result.state, METHOD_DONE);
 	ck_assert_uint_eq(drive_rig_secrets(&rig), 0);
+}
+END_TEST
+
+START_TEST(a_format_leaves_failure_mode_first)
+{
+	make((struct simdrive_options){0});
+	sanitize_and_fail(BLOCK_ERASE);
+	ck_assert_int_eq(drive_rig_perform(&rig, METHOD_NVME_FORMAT_CRYPTO), 0);
+	check_finished();
+	teardown();
+
+	/* Restricted, it cannot be left so. */
+	make((struct simdrive_options){0});
+	sanitize_and_fail(RESTRICTED_BLOCK_ERASE);
+	ck_assert_int_eq(drive_rig_perform(&rig, METHOD_NVME_FORMAT_CRYPTO), 0);
+	ck_assert_int_eq(rig.result.state, METHOD_FAILED);
 }
 END_TEST
 
@@ -466,6 +502,53 @@ START_TEST(a_drive_that_crawls_runs_out_of_time)
 	ck_assert_int_eq(method_wait(&rig.run, NULL, &rig.result), 0);
 	ck_assert_int_eq(rig.result.state, METHOD_STUCK);
 	ck_assert_uint_eq(rig.result.took_ms, 7200 * 1000);
+}
+END_TEST
+
+/* P3: hours are no harm while it gets on. */
+START_TEST(a_drive_that_gets_on_is_not_stuck)
+{
+	make((struct simdrive_options){.sanitize_ms = 1000 * 3600 * 10});
+	drive_rig_choose(&rig, METHOD_NVME_SANITIZE_BLOCK);
+	rig.run.limits.without_progress_s = 60;
+	ck_assert_int_eq(method_start(&rig.run, &rig.result), 0);
+	ck_assert_int_eq(method_wait(&rig.run, NULL, &rig.result), 0);
+	ck_assert_int_eq(rig.result.state, METHOD_DONE);
+}
+END_TEST
+
+/* P1: at once, as nobody will answer through this port again. */
+START_TEST(a_drive_that_is_gone_is_lost)
+{
+	make((struct simdrive_options){0});
+	drive_rig_choose(&rig, METHOD_NVME_SANITIZE_BLOCK);
+	ck_assert_int_eq(method_start(&rig.run, &rig.result), 0);
+	simdrive_vanish(rig.drive, 1);
+	ck_assert_int_eq(method_wait(&rig.run, NULL, &rig.result), 0);
+	ck_assert_int_eq(rig.result.state, METHOD_LOST);
+	ck_assert_uint_lt(rig.result.took_ms, 2000);
+	ck_assert_uint_eq(rig.done, 0);
+}
+END_TEST
+
+static void deallocate(void *context, void *command, int result)
+{
+	struct nvme_command *nvme = command;
+	uint8_t *page = nvme->data;
+
+	(void)context;
+	if (result == 0 && nvme->opcode == 0x02 && (nvme->cdw10 & 0xff) == 0x81 &&
+		(page[2] & 7) == 1)
+		page[2] = 4;
+}
+
+START_TEST(a_success_that_unmapped_its_blocks_is_one)
+{
+	make((struct simdrive_options){0});
+	simdrive_set_hook(rig.drive, deallocate, NULL);
+	ck_assert_int_eq(drive_rig_perform(&rig, METHOD_NVME_SANITIZE_BLOCK), 0);
+	check_finished();
+	ck_assert_ptr_nonnull(strstr(rig.result.detail, "unmapped"));
 }
 END_TEST
 
@@ -560,12 +643,6 @@ END_TEST
 
 /* --- faults and power cuts at every command --- */
 
-static void check_finished(void)
-{
-	ck_assert_int_eq(rig.result.state, METHOD_DONE);
-	ck_assert_uint_eq(drive_rig_secrets(&rig), 0);
-}
-
 /* P1: a command that was not delivered tells nothing; who takes it up comes to the true end. */
 START_TEST(each_command_that_is_lost_is_told_and_taken_up)
 {
@@ -655,7 +732,7 @@ START_TEST(a_failure_before_the_cut_does_not_end_it)
 
 	for (uint64_t nth = 1; fired; nth++) {
 		make((struct simdrive_options){0});
-		sanitize_restricted_and_fail();
+		sanitize_and_fail(RESTRICTED_BLOCK_ERASE);
 		fired = cut_and_take_up(METHOD_NVME_SANITIZE_BLOCK, nth, 0);
 		check_finished();
 		teardown();
@@ -709,11 +786,16 @@ static void add_methods(TCase *tcase)
 	tcase_add_test(tcase, a_bridge_that_swallows_a_sanitize_has_failed);
 	tcase_add_test(tcase, a_bridge_that_swallows_a_format_is_found_by_the_witness);
 	tcase_add_test(tcase, an_older_success_is_not_taken_for_this_one);
+	tcase_add_test(tcase, another_method_s_success_is_not_taken_for_this_one_s);
 	tcase_add_test(tcase, failure_mode_is_left_and_another_way_is_open);
 	tcase_add_test(tcase, restricted_failure_that_another_left_is_got_out_of);
+	tcase_add_test(tcase, a_format_leaves_failure_mode_first);
 	tcase_add_test(tcase, a_format_that_fails_is_said);
 	tcase_add_test(tcase, a_drive_that_hangs_is_stuck);
 	tcase_add_test(tcase, a_drive_that_crawls_runs_out_of_time);
+	tcase_add_test(tcase, a_drive_that_gets_on_is_not_stuck);
+	tcase_add_test(tcase, a_drive_that_is_gone_is_lost);
+	tcase_add_test(tcase, a_success_that_unmapped_its_blocks_is_one);
 	tcase_add_test(tcase, another_sanitize_is_not_disturbed);
 	tcase_add_test(tcase, who_stops_waiting_leaves_the_drive_at_it);
 }

@@ -150,6 +150,8 @@ static struct json_object *header_to_json(const struct subject *subject, struct 
 	add_slots(volume, keystore);
 	keystore_get_token(keystore, &token);
 	cli_add_u64(volume, "backups", token.present ? token.backups : 0);
+	/* What another program made, nobody knows. */
+	cli_add_bool(volume, "filled_before", !token.present || token.filled_before);
 	return volume;
 }
 

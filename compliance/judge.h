@@ -12,7 +12,7 @@
  *   settings    {"on_failure","selftest_schedule","wipe_schedule","wipe_full","sources":[...],
  *                "roles":{"administrator":[...],"pipeline":[...],...},"log_when_full"}
  *   headers     [{"name","cipher","key_bits","slots":[{"kdf","iterations","memory_kib"}],
- *                "backups","lost_token"}]
+ *                "backups","lost_token","filled_before"}]
  *   debts       [{"name","managed","verify","owed_bytes","oldest_owed_seconds","unknown_blocks",
  *                "stuck_blocks","refused_blocks","eraser_failed","sweep_owed"}]
  *   media       [{"name","overwrite":"Clear|Purge|neither","reason","clause",
@@ -118,7 +118,7 @@ extern const struct part part_key_chain, part_key_beside, part_backups, part_dev
 extern const struct part part_jobs, part_ways_in, part_debt, part_refused, part_read_back,
 	part_wipe, part_receipts, part_residue;
 /* judge_media.c */
-extern const struct part part_clear, part_unavailable, part_drives;
+extern const struct part part_clear, part_unavailable, part_key_erase, part_drives;
 /* judge_audit.c */
 extern const struct part part_log, part_log_open, part_log_readers, part_log_bound, part_events,
 	part_host_events, part_export, part_clock, part_roles;

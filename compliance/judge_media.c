@@ -51,12 +51,44 @@ static bool has_boot_key(struct json_object *keys, const char *name)
 	return false;
 }
 
-/* FDP_UDU_EXT.1 takes either: overwriting, or the key's destruction now and then. */
+/*
+ * A key that was in memory alone is gone with the power.  One that is renewed by a full wipe leaves
+ * key slots where remnants must be assumed: they open for whoever has the passphrase.
+ */
+static void judge_remnants(
+	struct json_object *volume, struct json_object *keys, bool renews, struct judged *out)
+{
+	const char *name, *overwrite, *reason;
+
+	if (!judge_text(volume, "name", out, &name) ||
+		!judge_text(volume, "overwrite", out, &overwrite) ||
+		!judge_text(volume, "reason", out, &reason))
+		return;
+	if (allows_clear(overwrite) || has_boot_key(keys, name))
+		return;
+	if (renews)
+		judged_cannot_tell(out,
+			"change its passphrase with each full wipe, and show that; or set unlock = "
+			"boot-key",
+			"volume %s: remnants must be assumed (%.200s); its key is renewed, and an "
+			"old "
+			"key slot opens for whoever has the passphrase",
+			name, reason);
+	else
+		judged_not_met(out,
+			"let its key die with the power (unlock = boot-key), or use a disk on "
+			"which "
+			"blocks are overwritten in place",
+			"volume %s: remnants must be assumed (%.200s), and its key is never "
+			"renewed",
+			name, reason);
+}
+
 static void judge_unavailable(
 	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
 {
-	const char *schedule, *name, *overwrite, *reason;
-	size_t count, keys, by_key = 0;
+	const char *schedule;
+	size_t count, keys;
 	bool full;
 
 	if (!judge_items(values[0], "no volume is open", "attach one", out, &count) ||
@@ -65,34 +97,72 @@ static void judge_unavailable(
 		!judge_text(values[2], "wipe_schedule", out, &schedule) ||
 		!judge_bool(values[2], "wipe_full", out, &full))
 		return;
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *volume = json_object_array_get_idx(values[0], i);
-		bool renews = full && strcmp(schedule, "off") != 0;
-
-		if (!judge_text(volume, "name", out, &name) ||
-			!judge_text(volume, "overwrite", out, &overwrite) ||
-			!judge_text(volume, "reason", out, &reason))
-			continue;
-		if (allows_clear(overwrite))
-			continue;
-		if (renews || has_boot_key(values[1], name))
-			by_key++;
-		else
-			judged_not_met(out,
-				"let its key be renewed: [wipe] scope = full with a schedule, or "
-				"unlock = boot-key; or use a rotational disk",
-				"volume %s: remnants must be assumed (%.200s), and its key is "
-				"never "
-				"renewed",
-				name, reason);
-	}
-	judged_met(out, "%zu volume%s: what is freed is overwritten in place%s", count,
-		count == 1 ? "" : "s",
-		by_key ? ", and where remnants are possible the key is renewed" : "");
+	for (size_t i = 0; i < count; i++)
+		judge_remnants(json_object_array_get_idx(values[0], i), values[1],
+			full && strcmp(schedule, "off") != 0, out);
+	judged_met(out,
+		"what is freed is overwritten in place, or its key dies with the power (%zu "
+		"volume%s)",
+		count, count == 1 ? "" : "s");
 }
 
 const struct part part_unavailable = {
 	"unavailable", {"media", "keys", "settings"}, judge_unavailable};
+
+/* --- cryptographic erase --- */
+
+/* SP 800-88r2 3.2: nothing that no key was over, and no copy of a key where it cannot be reached.
+ */
+static void judge_erase_of(struct json_object *volume, struct judged *out)
+{
+	const char *name;
+	bool filled;
+
+	if (judge_text(volume, "name", out, &name) &&
+		judge_bool(volume, "filled_before", out, &filled) && filled)
+		judged_not_met(out,
+			"overwrite the whole medium (spoolguard overwrite), then format it: then "
+			"it is "
+			"Clear, not Purge",
+			"volume %s: its medium held something before it was encrypted, which no "
+			"key was "
+			"over",
+			name);
+}
+
+static void judge_slots_of(struct json_object *volume, struct judged *out)
+{
+	const char *name, *overwrite, *reason;
+
+	if (judge_text(volume, "name", out, &name) &&
+		judge_text(volume, "overwrite", out, &overwrite) &&
+		judge_text(volume, "reason", out, &reason) && !allows_clear(overwrite))
+		judged_not_met(out, "use the drive's own sanitize, or destroy the drive",
+			"volume %s: its key slots lie where remnants must be assumed (%.250s)",
+			name, reason);
+}
+
+static void judge_key_erase(
+	struct json_object *const values[static JUDGE_FACTS_MAX], struct judged *out)
+{
+	size_t headers, media;
+
+	if (!judge_items(values[0], "no volume was found", "make one: spoolguard format", out,
+		    &headers) ||
+		!judge_items(values[1], "no volume is open", "attach one", out, &media))
+		return;
+	for (size_t i = 0; i < headers; i++)
+		judge_erase_of(json_object_array_get_idx(values[0], i), out);
+	for (size_t i = 0; i < media; i++)
+		judge_slots_of(json_object_array_get_idx(values[1], i), out);
+	judged_met(out,
+		"all that was ever written there was encrypted, and key slots are overwritten "
+		"in place");
+}
+
+const struct part part_key_erase = {"key-erase", {"headers", "media"}, judge_key_erase};
+
+/* --- drives --- */
 
 /* A record of a drive wants its name. */
 static void judge_drives_of(struct json_object *volume, struct judged *out)

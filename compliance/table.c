@@ -90,8 +90,11 @@ const struct control_row control_rows[] = {
 		{&part_clear, &part_debt, &part_refused}},
 	{"sp800-88-purge", SP800, "3.1.2, 3.2",
 		"Purge by cryptographic erase: strong keys, all copies can be destroyed",
-		"that nothing lay on the medium in clear before, and no key was escrowed", IN_SP800,
-		{&part_encrypted, &part_key_chain, &part_random, &part_backups, &part_wipe}},
+		"a validated module, enough entropy, and that nobody kept a header and its "
+		"passphrase",
+		IN_SP800,
+		{&part_key_erase, &part_encrypted, &part_key_chain, &part_random, &part_backups,
+			&part_wipe}},
 	{"sp800-88-verification", SP800, "4.5.1",
 		"Each sanitization's completion, errors and the medium's health are checked",
 		"the validation: who accepts or rejects the result (4.5.2)", IN_SP800,

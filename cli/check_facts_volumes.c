@@ -149,9 +149,10 @@ static struct json_object *header_to_json(const struct subject *subject, struct 
 		return volume;
 	add_slots(volume, keystore);
 	keystore_get_token(keystore, &token);
-	cli_add_u64(volume, "backups", token.present ? token.backups : 0);
-	/* What another program made, nobody knows. */
-	cli_add_bool(volume, "filled_before", !token.present || token.filled_before);
+	if (!token.present) /* another program made it: nobody knows */
+		return volume;
+	cli_add_u64(volume, "backups", token.backups);
+	cli_add_bool(volume, "filled_before", token.filled_before);
 	return volume;
 }
 
@@ -175,6 +176,12 @@ static void add_headers(struct check *check, const struct subjects *subjects)
 }
 
 /* --- debts --- */
+
+static void add_name(struct json_object *volume, const struct subject *subject)
+{
+	cli_add_string(volume, "name", subject->name);
+	cli_add_bool(volume, "open", subject->status != NULL);
+}
 
 static void copy_member(
 	struct json_object *to, const char *name, struct json_object *from, const char *key)
@@ -202,7 +209,7 @@ static struct json_object *debt_to_json(const struct subject *subject)
 	};
 	struct json_object *volume = json_object_new_object();
 
-	cli_add_string(volume, "name", subject->name);
+	add_name(volume, subject);
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
 		copy_member(volume, members[i].name, subject->status, members[i].key);
 	return volume;
@@ -216,7 +223,7 @@ static struct json_object *medium_to_json(const struct subject *subject)
 	struct json_object *volume = json_object_new_object(), *report;
 
 	report = json_object_object_get(subject->status, "medium_report");
-	cli_add_string(volume, "name", subject->name);
+	add_name(volume, subject);
 	copy_member(volume, "overwrite", report, "overwrite");
 	copy_member(volume, "reason", report, "reason");
 	copy_member(volume, "clause", report, "clause");
@@ -234,11 +241,14 @@ static void add_open(struct check *check, const char *fact, const struct subject
 			check, fact, "start spoolguardd, or run as root", "%s", check->no_service);
 		return;
 	}
-	value = json_object_new_array();
-	for (size_t i = 0; i < subjects->count; i++) {
-		if (subjects->items[i].status)
-			json_object_array_add(value, to_json(&subjects->items[i]));
+	if (json_object_object_get_ex(check->status, "stale_seconds", NULL)) {
+		check_no_fact(check, fact, "spoolguard status says which",
+			"a volume does not answer the service");
+		return;
 	}
+	value = json_object_new_array();
+	for (size_t i = 0; i < subjects->count; i++)
+		json_object_array_add(value, to_json(&subjects->items[i]));
 	check_fact(check, fact,
 		check->status ? "GetStatus of the service" : "the volumes' processes", value);
 }

@@ -137,6 +137,21 @@ bool judge_items(struct json_object *value, const char *empty, const char *remed
 	return *ret_count > 0;
 }
 
+bool judge_open(struct json_object *volume, struct judged *out, const char **ret_name)
+{
+	const char *name;
+	bool open;
+
+	if (!judge_text(volume, "name", out, &name) || !judge_bool(volume, "open", out, &open))
+		return false;
+	if (!open)
+		judged_cannot_tell(
+			out, "attach it", "volume %s is not open, or does not answer", name);
+	else
+		*ret_name = name;
+	return open;
+}
+
 /* --- facts --- */
 
 static struct json_object *find_fact(struct json_object *facts, const char *name)

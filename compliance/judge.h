@@ -13,9 +13,9 @@
  *                "roles":{"administrator":[...],"pipeline":[...],...},"log_when_full"}
  *   headers     [{"name","cipher","key_bits","slots":[{"kdf","iterations","memory_kib"}],
  *                "backups","lost_token","filled_before"}]
- *   debts       [{"name","managed","verify","owed_bytes","oldest_owed_seconds","unknown_blocks",
+ *   debts [{"name","open","managed","verify","owed_bytes","oldest_owed_seconds","unknown_blocks",
  *                "stuck_blocks","refused_blocks","eraser_failed","sweep_owed"}]
- *   media       [{"name","overwrite":"Clear|Purge|neither","reason","clause",
+ *   media       [{"name","open","overwrite":"Clear|Purge|neither","reason","clause",
  *                "drives":[{"model","serial"}]}]
  *   keys        [{"name","source":"ask|credential|key-file|boot-key","beside","place"}]
  *   cups        {"used","residue","doubts","findings":[{"id","text","mend"}],
@@ -74,6 +74,9 @@ must_check bool judge_array(struct json_object *value, const char *key, struct j
 /* The value itself, an array that is not empty; empty: nothing (e.g. "no volume is open"). */
 must_check bool judge_items(struct json_object *value, const char *empty, const char *remedy,
 	struct judged *out, size_t *ret_count);
+
+/* Its name; false, and "cannot tell" was said, if the volume is not open. */
+must_check bool judge_open(struct json_object *volume, struct judged *out, const char **ret_name);
 
 /* "" if there is no such text; for what decides nothing by itself.  list: of texts. */
 const char *judge_peek(struct json_object *object, const char *key);

@@ -59,7 +59,7 @@ static void judge_key_chain(
 	for (size_t i = 0; i < count; i++)
 		judge_chain_of(json_object_array_get_idx(values[0], i), out);
 	judged_met(out,
-		"random volume keys of %u bits, wrapped in every slot under Argon2id or "
+		"volume keys of %u bits, wrapped in every slot under Argon2id or "
 		"PBKDF2",
 		KEY_BITS_MIN);
 }

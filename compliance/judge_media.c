@@ -5,6 +5,9 @@
 #include "compliance/judge.h"
 #include <string.h>
 
+#define NO_VOLUME "no volume was found"
+#define MAKE_ONE  "make one (spoolguard format), and name it in spoolguard.conf"
+
 static bool allows_clear(const char *overwrite)
 {
 	return strcmp(overwrite, "Clear") == 0 || strcmp(overwrite, "Purge") == 0;
@@ -15,13 +18,13 @@ static void judge_clear(
 {
 	size_t count;
 
-	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+	if (!judge_items(values[0], NO_VOLUME, MAKE_ONE, out, &count))
 		return;
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *volume = json_object_array_get_idx(values[0], i);
 		const char *name, *overwrite, *reason, *clause;
 
-		if (!judge_text(volume, "name", out, &name) ||
+		if (!judge_open(volume, out, &name) ||
 			!judge_text(volume, "overwrite", out, &overwrite) ||
 			!judge_text(volume, "reason", out, &reason) ||
 			!judge_text(volume, "clause", out, &clause))
@@ -60,8 +63,7 @@ static void judge_remnants(
 {
 	const char *name, *overwrite, *reason;
 
-	if (!judge_text(volume, "name", out, &name) ||
-		!judge_text(volume, "overwrite", out, &overwrite) ||
+	if (!judge_open(volume, out, &name) || !judge_text(volume, "overwrite", out, &overwrite) ||
 		!judge_text(volume, "reason", out, &reason))
 		return;
 	if (allows_clear(overwrite) || has_boot_key(keys, name))
@@ -91,7 +93,7 @@ static void judge_unavailable(
 	size_t count, keys;
 	bool full;
 
-	if (!judge_items(values[0], "no volume is open", "attach one", out, &count) ||
+	if (!judge_items(values[0], NO_VOLUME, MAKE_ONE, out, &count) ||
 		!judge_items(values[1], "no volume is configured",
 			"name the volume in spoolguard.conf", out, &keys) ||
 		!judge_text(values[2], "wipe_schedule", out, &schedule) ||
@@ -134,8 +136,7 @@ static void judge_slots_of(struct json_object *volume, struct judged *out)
 {
 	const char *name, *overwrite, *reason;
 
-	if (judge_text(volume, "name", out, &name) &&
-		judge_text(volume, "overwrite", out, &overwrite) &&
+	if (judge_open(volume, out, &name) && judge_text(volume, "overwrite", out, &overwrite) &&
 		judge_text(volume, "reason", out, &reason) && !allows_clear(overwrite))
 		judged_not_met(out, "use the drive's own sanitize, or destroy the drive",
 			"volume %s: its key slots lie where remnants must be assumed (%.250s)",
@@ -149,7 +150,7 @@ static void judge_key_erase(
 
 	if (!judge_items(values[0], "no volume was found", "make one: spoolguard format", out,
 		    &headers) ||
-		!judge_items(values[1], "no volume is open", "attach one", out, &media))
+		!judge_items(values[1], NO_VOLUME, MAKE_ONE, out, &media))
 		return;
 	for (size_t i = 0; i < headers; i++)
 		judge_erase_of(json_object_array_get_idx(values[0], i), out);
@@ -170,7 +171,7 @@ static void judge_drives_of(struct json_object *volume, struct judged *out)
 	struct json_object *drives;
 	const char *name, *model, *serial;
 
-	if (!judge_text(volume, "name", out, &name) || !judge_array(volume, "drives", out, &drives))
+	if (!judge_open(volume, out, &name) || !judge_array(volume, "drives", out, &drives))
 		return;
 	if (json_object_array_length(drives) == 0)
 		judged_cannot_tell(out, "write the drive's model and serial down by hand",
@@ -191,7 +192,7 @@ static void judge_drives(
 {
 	size_t count;
 
-	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+	if (!judge_items(values[0], NO_VOLUME, MAKE_ONE, out, &count))
 		return;
 	for (size_t i = 0; i < count; i++)
 		judge_drives_of(json_object_array_get_idx(values[0], i), out);

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define NO_VOLUME	    "no volume was found"
+#define MAKE_ONE	    "make one (spoolguard format), and name it in spoolguard.conf"
 #define OWED_SECONDS_MAX    86400u	   /* what is owed for longer has been forgotten */
 #define RESIDUE_SECONDS_MAX (35u * 86400u) /* a monthly search, and some days */
 
@@ -91,8 +93,7 @@ static void judge_debt_of(struct json_object *volume, struct judged *out)
 	bool managed, sweep;
 	const char *name;
 
-	if (!judge_text(volume, "name", out, &name) ||
-		!judge_bool(volume, "managed", out, &managed))
+	if (!judge_open(volume, out, &name) || !judge_bool(volume, "managed", out, &managed))
 		return;
 	if (!managed) {
 		judged_not_met(out, "format it with spoolguard",
@@ -120,7 +121,7 @@ static void judge_debt(struct json_object *const values[static JUDGE_FACTS_MAX],
 	uint64_t owed = 0;
 	size_t count;
 
-	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+	if (!judge_items(values[0], NO_VOLUME, MAKE_ONE, out, &count))
 		return;
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *volume = json_object_array_get_idx(values[0], i);
@@ -142,8 +143,7 @@ static void judge_refused_of(struct json_object *volume, struct judged *out)
 	const char *name;
 	bool failed;
 
-	if (!judge_text(volume, "name", out, &name) ||
-		!judge_u64(volume, "stuck_blocks", out, &stuck) ||
+	if (!judge_open(volume, out, &name) || !judge_u64(volume, "stuck_blocks", out, &stuck) ||
 		!judge_u64(volume, "refused_blocks", out, &refused) ||
 		!judge_bool(volume, "eraser_failed", out, &failed))
 		return;
@@ -159,7 +159,7 @@ static void judge_refused(
 {
 	size_t count;
 
-	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+	if (!judge_items(values[0], NO_VOLUME, MAKE_ONE, out, &count))
 		return;
 	for (size_t i = 0; i < count; i++)
 		judge_refused_of(json_object_array_get_idx(values[0], i), out);
@@ -173,14 +173,13 @@ static void judge_read_back(
 {
 	size_t count;
 
-	if (!judge_items(values[0], "no volume is open", "attach one", out, &count))
+	if (!judge_items(values[0], NO_VOLUME, MAKE_ONE, out, &count))
 		return;
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *volume = json_object_array_get_idx(values[0], i);
 		const char *name, *verify;
 
-		if (!judge_text(volume, "name", out, &name) ||
-			!judge_text(volume, "verify", out, &verify))
+		if (!judge_open(volume, out, &name) || !judge_text(volume, "verify", out, &verify))
 			continue;
 		if (strcmp(verify, "full") != 0 && strcmp(verify, "sample") != 0)
 			judged_not_met(out, "set verify = full in the volume's section",
@@ -200,7 +199,7 @@ static void judge_wipe(struct json_object *const values[static JUDGE_FACTS_MAX],
 	size_t count;
 
 	if (!judge_text(values[0], "state", out, &state) ||
-		!judge_items(values[1], "no volume is open", "attach one", out, &count) ||
+		!judge_items(values[1], NO_VOLUME, MAKE_ONE, out, &count) ||
 		!judge_u64(values[2], "count", out, &wipes) ||
 		!judge_text(values[2], "outcome", out, &outcome) ||
 		!judge_text(values[2], "time", out, &time))
@@ -209,7 +208,7 @@ static void judge_wipe(struct json_object *const values[static JUDGE_FACTS_MAX],
 		const char *name;
 		bool managed;
 
-		if (judge_text(json_object_array_get_idx(values[1], i), "name", out, &name) &&
+		if (judge_open(json_object_array_get_idx(values[1], i), out, &name) &&
 			judge_bool(json_object_array_get_idx(values[1], i), "managed", out,
 				&managed) &&
 			!managed)

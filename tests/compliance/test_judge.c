@@ -35,11 +35,11 @@ static const struct {
 		    "{\"kdf\":\"pbkdf2\",\"iterations\":600000,\"memory_kib\":0}],"
 		    "\"backups\":0,\"lost_token\":false,"
 		    "\"filled_before\":false}]"},
-	{"debts", "[{\"name\":\"spool\",\"managed\":true,\"verify\":\"full\","
+	{"debts", "[{\"name\":\"spool\",\"open\":true,\"managed\":true,\"verify\":\"full\","
 		  "\"owed_bytes\":4096,\"oldest_owed_seconds\":60,\"unknown_blocks\":0,"
 		  "\"stuck_blocks\":0,\"refused_blocks\":0,\"eraser_failed\":false,"
 		  "\"sweep_owed\":false}]"},
-	{"media", "[{\"name\":\"spool\",\"overwrite\":\"Clear\",\"reason\":\"r\","
+	{"media", "[{\"name\":\"spool\",\"open\":true,\"overwrite\":\"Clear\",\"reason\":\"r\","
 		  "\"clause\":\"c\",\"drives\":[{\"model\":\"m\",\"serial\":\"s\"}]}]"},
 	{"keys", "[{\"name\":\"spool\",\"source\":\"key-file\",\"beside\":false,"
 		 "\"place\":\"on a stick\"}]"},
@@ -96,6 +96,10 @@ static const struct spoiled {
 	{"headers/value/0/slots/1/iterations", "999", CONTROL_NOT_MET, {"key-chain"}},
 	{"headers/value/0/slots/1/kdf", "\"plain\"", CONTROL_NOT_MET, {"key-chain"}},
 	{"debts/value", "[]", CONTROL_CANNOT_TELL, {"debt", "refused-blocks", "read-back", "wipe"}},
+	{"debts/value/0/open", "false", CONTROL_CANNOT_TELL,
+		{"debt", "refused-blocks", "read-back", "wipe"}},
+	{"media/value/0/open", "false", CONTROL_CANNOT_TELL,
+		{"clear", "unavailable", "key-erase", "drives"}},
 	{"debts/value/0/managed", "false", CONTROL_NOT_MET, {"debt", "wipe"}},
 	{"debts/value/0/sweep_owed", "true", CONTROL_NOT_MET, {"debt"}},
 	{"debts/value/0/unknown_blocks", "1", CONTROL_NOT_MET, {"debt"}},

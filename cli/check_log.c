@@ -45,6 +45,16 @@ static void set_last(struct check_log_last *last, const struct audit_record *rec
 	strncpy(last->outcome, outcome, sizeof(last->outcome) - 1);
 }
 
+/* One that could not tell is no success, and has found nothing. */
+static void set_last_residue(struct check_log *log, const struct audit_record *record)
+{
+	static const char cannot_tell[] = "cannot tell";
+
+	set_last(&log->residue, record);
+	if (record->event.detail && strcmp(record->event.detail, cannot_tell) == 0)
+		strcpy(log->residue.outcome, cannot_tell);
+}
+
 static void add_to_day(struct check_log *log, const struct audit_record *record)
 {
 	struct compliance_day *day = check_days_at(&log->days, record->stamp.wall_ms);
@@ -72,7 +82,7 @@ void check_log_add(struct check_log *log, const struct audit_record *record)
 	else if (strcmp(event->event, "wipe") == 0)
 		set_last(&log->wipe, record);
 	else if (strcmp(event->event, "residue-check") == 0)
-		set_last(&log->residue, record);
+		set_last_residue(log, record);
 }
 
 /* --- facts --- */

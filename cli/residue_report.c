@@ -309,7 +309,7 @@ static void print_place(enum residue_place_name name, const struct residue_place
 		return;
 	printf("                text %" PRIu64 ", title %" PRIu64 ", user %" PRIu64 " times\n",
 		place->hits[CANARY_TEXT], place->hits[CANARY_TITLE], place->hits[CANARY_USER]);
-	for (size_t i = 0; i < place->example_count; i++) {
+	for (size_t i = 0; places[name].judged && i < place->example_count; i++) {
 		const struct residue_example *example = &place->examples[i];
 
 		printf("                %s (%s) at byte %" PRIu64 " of %s\n",

@@ -272,6 +272,9 @@ static void judge_residue(
 	if (count == 0)
 		judged_cannot_tell(
 			out, "spoolguard check residue", "no residue check was ever made here");
+	else if (strcmp(outcome, "cannot tell") == 0)
+		judged_cannot_tell(out, "spoolguard check residue says which place it is",
+			"the last residue check (%s) could not search everything", time);
 	else if (strcmp(outcome, "success") != 0)
 		judged_not_met(out, "spoolguard check residue says where it was found",
 			"the last residue check (%s) ended in %s", time, outcome);

@@ -104,6 +104,29 @@ START_TEST(the_last_that_ended_counts)
 }
 END_TEST
 
+START_TEST(a_residue_check_that_could_not_tell_has_not_found_anything)
+{
+	static const char *const details[] = {"cannot tell", "found"};
+	static const char *const outcomes[] = {"cannot tell", "failure"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(details); i++) {
+		const struct audit_record record = {.event = {.event = "residue-check",
+							    .role = "administrator",
+							    .outcome = "failure",
+							    .detail = details[i]}};
+		struct check_log *log = new_log();
+		struct json_object *value;
+
+		check_log_add(log, &record);
+		value = check_log_residue(log, 0);
+		ck_assert_str_eq(json_object_get_string(json_object_object_get(value, "outcome")),
+			outcomes[i]);
+		json_object_put(value);
+		free(log);
+	}
+}
+END_TEST
+
 /* --- days --- */
 
 START_TEST(days_add_up_by_utc)
@@ -169,6 +192,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, kinds_are_counted_and_who_told_them);
 	tcase_add_test(tc, every_kind_of_the_table_has_a_place);
 	tcase_add_test(tc, the_last_that_ended_counts);
+	tcase_add_test(tc, a_residue_check_that_could_not_tell_has_not_found_anything);
 	tcase_add_test(tc, days_add_up_by_utc);
 	tcase_add_test(tc, days_stay_in_order_when_the_clock_jumps);
 	tcase_add_test(tc, the_newest_days_are_kept);

@@ -144,6 +144,7 @@ static const struct spoiled {
 	{"wipe/value/outcome", "\"failure\"", CONTROL_NOT_MET, {"wipe"}},
 	{"residue/value/count", "0", CONTROL_CANNOT_TELL, {"residue"}},
 	{"residue/value/outcome", "\"failure\"", CONTROL_NOT_MET, {"residue"}},
+	{"residue/value/outcome", "\"cannot tell\"", CONTROL_CANNOT_TELL, {"residue"}},
 	{"residue/value/age_seconds", "3024001", CONTROL_CANNOT_TELL, {"residue"}},
 	{"sandbox/value/no_new_privileges", "false", CONTROL_NOT_MET, {"sandbox"}},
 	{"sandbox/value/filtered", "false", CONTROL_NOT_MET, {"sandbox"}},

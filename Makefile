@@ -123,7 +123,7 @@ DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2f
 	python3-jsonschema openscap-scanner ruby-serverspec \
 	systemd systemd-container apparmor groff-base mandoc logrotate lintian dpkg-dev debhelper dh-apparmor \
 	rsyslog rsyslog-gnutls rsyslog-openssl gnutls-bin sqlite3 python3-prometheus-client
-DEPS_DEMO  := cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
+DEPS_DEMO  := minisign cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
 	cups cups-client cups-filters poppler-utils libpappl-dev
 DEPS_DEB   := dpkg-dev debhelper dh-apparmor
 DEPS_BENCH := $(DEPS_DEMO) openssl fio jq scrub nwipe qemu-utils dmsetup gnuplot-nox

@@ -195,7 +195,25 @@ expect "decrypted volume, free blocks and journal included" "$(hits "$(findmnt -
 say "8. A job of random words is retired and searched for, in memory and swap too"
 run "$sg" check residue --config "$conf" || failed=1
 
-say "9. Everything stops, and the volume is searched offline"
+say "9. What an auditor checks elsewhere: a receipt and the log, by the key that was enrolled"
+audit=$work/auditor
+mkdir "$audit"
+run "$sg" key public --config "$conf" --output "$audit/device.pub" || failed=1
+run "$sg" receipt show --source cups --output "$audit/receipt" "${held[2]}" || failed=1
+run "$sg" audit export --format json --output "$audit/log" "$work/state/audit" || failed=1
+if command -v minisign >/dev/null; then
+	echo "  stock minisign, which knows nothing of spoolguard:"
+	run minisign -V -p "$audit/device.pub" -m "$audit/receipt" || failed=1
+fi
+run "$sg" receipt verify --trust "$audit/device.pub" --job "cups/${held[2]}" --log "$audit/log/audit" "$audit/receipt" || failed=1
+run "$sg" audit verify --trust "$audit/device.pub" "$audit/log/audit" || failed=1
+echo "  ... and with one digit of the receipt changed:"
+sed 's/"verified_blocks":\([0-9]*\)/"verified_blocks":1\1/' "$audit/receipt" > "$audit/changed"
+cp "$audit/receipt.minisig" "$audit/changed.minisig"
+run "$sg" receipt verify --trust "$audit/device.pub" "$audit/changed" && failed=1
+expect "receipt and log" "$(hits_below "$audit")" none
+
+say "10. Everything stops, and the volume is searched offline"
 cupsd_stop
 kill "${pids[@]}" 2>/dev/null
 wait "${pids[@]}" 2>/dev/null

@@ -17,7 +17,7 @@
 #include "crypto/signature.h"
 #include "crypto/stream.h"
 #include "crypto/xts.h"
-#include "tests/support/mapping.h"
+#include "tests/support/memory_search.h"
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,56 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CANARY_BYTES = 32, CANARY_KEY_BYTES = 64, CHUNK = 1 << 20 };
-
-struct found {
-	unsigned int anywhere, locked, dumpable, on_stack;
-};
-
-static unsigned int count_in(const uint8_t *at, size_t bytes, const uint8_t *canary)
-{
-	unsigned int found = 0;
-	const uint8_t *end = at + bytes, *hit;
-
-	while ((hit = memmem(at, (size_t)(end - at), canary, CANARY_BYTES))) {
-		found++;
-		at = hit + 1;
-	}
-	return found;
-}
-
-/* All memory of a stopped child. */
-static struct found search(pid_t pid, const uint8_t *canary)
-{
-	static uint8_t chunk[CHUNK + CANARY_BYTES];
-	FILE *smaps = mapping_open(pid);
-	struct found found = {0};
-	struct mapping m;
-	char path[64];
-	int mem;
-
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
-	mem = open(path, O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ge(mem, 0);
-	while (mapping_next(smaps, &m)) {
-		/* A sanitizer's shadow is terabytes of nothing. */
-		if (m.access[0] != 'r' || !m.has_pages || m.end - m.first > 1ul << 30)
-			continue;
-		for (unsigned long at = m.first; at < m.end; at += CHUNK) {
-			size_t some = m.end - at < sizeof(chunk) ? m.end - at : sizeof(chunk);
-			ssize_t n = pread(mem, chunk, some, (off_t)at);
-			unsigned int hits = n > 0 ? count_in(chunk, (size_t)n, canary) : 0;
-
-			found.anywhere += hits;
-			found.locked += m.is_locked || !LOCKS_ARE_REAL ? hits : 0;
-			found.dumpable += m.is_undumpable ? 0 : hits;
-			found.on_stack += m.is_stack ? hits : 0;
-		}
-	}
-	fclose(smaps);
-	close(mem);
-	return found;
-}
+enum { CANARY_BYTES = 32, CANARY_KEY_BYTES = 64 };
 
 /*
  * Makes a child that gets the canary, twice over, through a pipe and stops
@@ -123,7 +74,7 @@ static struct watched watch(void (*work)(struct secret *key))
 }
 
 /* Waits for the next stop and searches for the first half of the key, and for the second. */
-static struct found look(struct watched *watched, unsigned int half)
+static struct memory_found look(struct watched *watched, unsigned int half)
 {
 	int status;
 
@@ -131,7 +82,7 @@ static struct found look(struct watched *watched, unsigned int half)
 		ck_assert_int_eq(waitpid(watched->pid, &status, WUNTRACED), watched->pid);
 		ck_assert(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	}
-	return search(watched->pid, watched->canary + half * CANARY_BYTES);
+	return memory_search(watched->pid, watched->canary + half * CANARY_BYTES, CANARY_BYTES);
 }
 
 static void go_on(struct watched *watched)
@@ -159,7 +110,7 @@ START_TEST(a_key_is_in_its_locked_pages_alone_and_after_the_free_nowhere)
 	struct watched watched = watch(hold_and_free);
 
 	for (unsigned int half = 0; half < 2; half++) {
-		struct found found = look(&watched, half);
+		struct memory_found found = look(&watched, half);
 
 		ck_assert_uint_eq(found.anywhere, 1); /* the search can find it */
 		ck_assert_uint_eq(found.locked, 1);
@@ -281,7 +232,7 @@ static const struct {
 START_TEST(no_algorithm_leaves_a_copy_of_its_key)
 {
 	struct watched watched = watch(uses[_i].work);
-	struct found alive = look(&watched, 0);
+	struct memory_found alive = look(&watched, 0);
 
 	ck_assert_uint_ge(alive.anywhere, 1);
 	ck_assert_uint_eq(alive.on_stack, 0);
@@ -310,7 +261,7 @@ static void forget_one_on_the_stack(struct secret *key)
 START_TEST(a_forgotten_copy_is_found)
 {
 	struct watched watched = watch(forget_one_on_the_stack);
-	struct found found = look(&watched, 0);
+	struct memory_found found = look(&watched, 0);
 
 	ck_assert_uint_ge(found.anywhere, 1);
 	ck_assert_uint_ge(found.dumpable, 1);
@@ -383,8 +334,10 @@ START_TEST(a_core_file_has_no_key_in_it)
 		close(fd);
 		ck_assert_int_eq(unlink(path), 0);
 		ck_assert_ptr_nonnull(memmem(core, (size_t)bytes, "this core is whole", 18));
-		ck_assert_uint_eq(count_in(core, (size_t)bytes, watched.canary), 0);
-		ck_assert_uint_eq(count_in(core, (size_t)bytes, watched.canary + CANARY_BYTES), 0);
+		ck_assert_uint_eq(
+			memory_count(core, (size_t)bytes, watched.canary, CANARY_BYTES), 0);
+		ck_assert_uint_eq(memory_count(core, (size_t)bytes, watched.canary + CANARY_BYTES),
+			0, CANARY_BYTES);
 		free(core);
 	}
 	ck_assert_int_eq(rmdir(directory), 0);

@@ -336,8 +336,9 @@ START_TEST(a_core_file_has_no_key_in_it)
 		ck_assert_ptr_nonnull(memmem(core, (size_t)bytes, "this core is whole", 18));
 		ck_assert_uint_eq(
 			memory_count(core, (size_t)bytes, watched.canary, CANARY_BYTES), 0);
-		ck_assert_uint_eq(memory_count(core, (size_t)bytes, watched.canary + CANARY_BYTES),
-			0, CANARY_BYTES);
+		ck_assert_uint_eq(memory_count(core, (size_t)bytes, watched.canary + CANARY_BYTES,
+					  CANARY_BYTES),
+			0);
 		free(core);
 	}
 	ck_assert_int_eq(rmdir(directory), 0);

@@ -6,8 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define RULESET "ruleset(name=\"spoolguard\""
+#define OURS	"spoolguard"
+#define RULESET "ruleset("
 #define ACTION	"action("
+#define INPUT	"input("
 
 /* Without comments, as rsyslog skips them: "#" to the end of a line that is not in a string. */
 static char *without_comments(const char *text)
@@ -109,21 +111,50 @@ static bool judge_action(const char *from, const char *to, struct check_export *
 	return true;
 }
 
+/* The next KIND(...) from at on: what stands between its brackets, and where that ends. */
+static const char *next_object(const char *at, const char *kind, const char **ret_end)
+{
+	const char *found = strstr(at, kind);
+	const char *end = found ? find_end(found + strlen(kind) - 1, '(', ')') : NULL;
+
+	if (!end)
+		return NULL;
+	*ret_end = end;
+	return found + strlen(kind);
+}
+
 static bool find_action(const char *text, struct check_export *ret_export)
 {
-	const char *ruleset = strstr(text, RULESET), *body, *end;
+	const char *ruleset = text, *head_end, *body, *body_end, *end;
 
-	body = ruleset ? strchr(ruleset, '{') : NULL;
-	end = body ? find_end(body, '{', '}') : NULL;
-	for (const char *at = body; end && (at = strstr(at, ACTION)) && at < end; at++) {
-		const char *from = at + strlen(ACTION) - 1, *to = find_end(from, '(', ')');
+	while ((ruleset = next_object(ruleset, RULESET, &head_end))) {
+		bool ours = is_set_to(ruleset, head_end, "name", OURS);
 
-		if (!to)
+		body = head_end + 1 + strspn(head_end + 1, " \t\n");
+		body_end = *body == '{' ? find_end(body, '{', '}') : NULL;
+		if (!body_end)
 			return false;
-		if (judge_action(from + 1, to, ret_export))
-			return true;
+		for (const char *action = body;
+			ours && (action = next_object(action, ACTION, &end)) && end < body_end;) {
+			if (judge_action(action, end, ret_export))
+				return true;
+		}
+		ruleset = body_end;
 	}
 	return false;
+}
+
+/* The socket whose messages go to our ruleset. */
+static void find_socket(const char *text, struct check_export *export)
+{
+	const char *end;
+
+	for (const char *input = text; (input = next_object(input, INPUT, &end));) {
+		if (is_set_to(input, end, "type", "imuxsock") &&
+			is_set_to(input, end, "ruleset", OURS) &&
+			get_parameter(input, end, "socket", export->socket, sizeof(export->socket)))
+			return;
+	}
 }
 
 bool check_export_parse(const char *text, struct check_export *ret_export)
@@ -131,6 +162,8 @@ bool check_export_parse(const char *text, struct check_export *ret_export)
 	char *plain = without_comments(text);
 	bool found = plain && find_action(plain, ret_export);
 
+	if (found)
+		find_socket(plain, ret_export);
 	free(plain);
 	return found;
 }

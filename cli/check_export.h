@@ -16,6 +16,7 @@
 
 struct check_export {
 	char target[CHECK_EXPORT_TARGET_BYTES];
+	char socket[CHECK_EXPORT_TARGET_BYTES]; /* from which it comes there; "": none is named */
 	bool tls, verifies_peer, queued;
 };
 

@@ -66,32 +66,55 @@ static void list_files(struct check *check, glob_t *ret_files)
 	}
 }
 
+/* What keeps it from being sent; "": nothing. */
+static const char *find_gap(const struct config *config, int found,
+	const struct check_export *export, char *buf, size_t bytes)
+{
+	if (!config->audit_syslog)
+		return "the service hands nothing to syslog";
+	if (!found)
+		return "rsyslog has no ruleset for it with a receiver";
+	if (strcmp(export->socket, config->audit_syslog_socket) == 0)
+		return "";
+	snprintf(buf, bytes, "the service hands it to %.200s, and rsyslog takes it from %.200s",
+		config->audit_syslog_socket, export->socket[0] ? export->socket : "nowhere");
+	return buf;
+}
+
+static struct json_object *export_to_json(
+	const struct config *config, int found, const struct check_export *export, const char *path)
+{
+	struct json_object *value = json_object_new_object();
+	char text[CHECK_EXPORT_TARGET_BYTES + PATH_MAX + 512], buf[512];
+	const char *gap = find_gap(config, found, export, buf, sizeof(buf));
+
+	snprintf(text, sizeof(text), "to %s, %s", export->target, path);
+	cli_add_bool(value, "configured", !gap[0]);
+	cli_add_bool(value, "tls", export->tls);
+	cli_add_bool(value, "verifies_peer", export->verifies_peer);
+	cli_add_bool(value, "queued", export->queued);
+	cli_add_string(value, "text", gap[0] ? gap : text);
+	return value;
+}
+
 void check_facts_export(struct check *check)
 {
 	struct check_export export = {.target = ""};
-	char text[CHECK_EXPORT_TARGET_BYTES + PATH_MAX + 16];
-	struct json_object *value;
 	const char *path = "";
 	glob_t files;
 	int r;
 
-	list_files(check, &files);
-	r = find_export(&files, &export, &path);
-	if (r < 0) {
-		check_no_fact(check, "export", "run as root", "%s: %s", path, strerror(-r));
-		globfree(&files);
+	if (!check->has_config) {
+		check_no_fact(check, "export", "name the service's configuration: --config", "%s",
+			check->no_config);
 		return;
 	}
-	if (r == 0)
-		snprintf(text, sizeof(text), "rsyslog has no ruleset for it with a receiver");
+	list_files(check, &files);
+	r = find_export(&files, &export, &path);
+	if (r < 0)
+		check_no_fact(check, "export", "run as root", "%s: %s", path, strerror(-r));
 	else
-		snprintf(text, sizeof(text), "to %s, %s", export.target, path);
+		check_fact(check, "export", "the configuration of the service and of rsyslog",
+			export_to_json(&check->config, r, &export, path));
 	globfree(&files);
-	value = json_object_new_object();
-	cli_add_bool(value, "configured", r > 0);
-	cli_add_bool(value, "tls", export.tls);
-	cli_add_bool(value, "verifies_peer", export.verifies_peer);
-	cli_add_bool(value, "queued", export.queued);
-	cli_add_string(value, "text", text);
-	check_fact(check, "export", "rsyslog's configuration", value);
 }

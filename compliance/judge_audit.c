@@ -168,7 +168,8 @@ static void judge_export(
 		return;
 	if (!configured)
 		judged_not_met(out,
-			"set up the shipped configuration of rsyslog (docs/EXPORTING.md)",
+			"set it up as docs/EXPORTING.md shows, with the shipped rsyslog "
+			"configuration",
 			"the log is not sent to another machine: %s", text);
 	else if (!tls || !verifies)
 		judged_not_met(out, "use TLS, and check the receiver's certificate by its name",

@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BEFORE                                                                                     \
-	"module(load=\"imuxsock\") # ruleset(name=\"spoolguard\") { \n"                            \
-	"ruleset(name=\"other\") { action(type=\"omfwd\" target=\"elsewhere\") }\n"                \
-	"ruleset(name=\"spoolguard\") {\n\t# a comment with a \" in it, and a }\n"                 \
-	"\taction(type=\"omfile\" file=\"/x(\")\n\taction("
-#define AFTER ")\n}\n"
+static const char before[] =
+	"module(load=\"imuxsock\") # ruleset(name=\"spoolguard\") { \n"
+	"input(type=\"imuxsock\" Socket=\"/other\")\n"
+	"input(type=\"imuxsock\" Socket=\"/run/s\" Ruleset=\"spoolguard\")\n"
+	"ruleset(name=\"other\") { action(type=\"omfwd\" target=\"elsewhere\") }\n"
+	"ruleset(name=\"spoolguard\" queue.type=\"Direct\") {\n"
+	"\t# a comment with a \" in it, and a }\n"
+	"\taction(type=\"omfile\" file=\"/x(\")\n\taction(";
 
 static const char *const parameters[] = {
 	"type=\"omfwd\"",
@@ -35,12 +37,12 @@ static const char *const parameters[] = {
 static const char *text_with(size_t place, const char *instead)
 {
 	static char text[4096];
-	size_t at = (size_t)snprintf(text, sizeof(text), "%s", BEFORE);
+	size_t at = (size_t)snprintf(text, sizeof(text), "%s", before);
 
 	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s",
 			i % 3 == 2 ? "\n\t\t" : " ", i == place ? instead : parameters[i]);
-	snprintf(text + at, sizeof(text) - at, "%s", AFTER);
+	snprintf(text + at, sizeof(text) - at, ")\n}\n");
 	return text;
 }
 
@@ -50,6 +52,7 @@ START_TEST(the_shipped_way_is_seen)
 
 	ck_assert(check_export_parse(text_with(SIZE_MAX, ""), &export));
 	ck_assert_str_eq(export.target, "log.ward");
+	ck_assert_str_eq(export.socket, "/run/s");
 	ck_assert(export.tls && export.verifies_peer && export.queued);
 }
 END_TEST

@@ -75,17 +75,24 @@ uname -r >"$host/proc/sys/kernel/osrelease"
 echo 1 >"$host/proc/sys/fs/protected_hardlinks"
 echo mem >"$host/sys/power/state"
 echo '[disabled]' >"$host/sys/power/disk"
-sed 's/loghost.example/log.ward/' "$root/packaging/rsyslog/60-spoolguard.conf" >"$host/etc/rsyslog.d/60-spoolguard.conf"
+sed "s/loghost.example/log.ward/; s|/run/spoolguard-syslog/socket|$work/syslog|" "$root/packaging/rsyslog/60-spoolguard.conf" >"$host/etc/rsyslog.d/60-spoolguard.conf"
 
 mkdir -p "$server"/{etc,log,cache,run} "$state"
 mount -t tmpfs -o mode=700,size=64m spoolguard-state "$state" || fail "no tmpfs"
 make_volume 128M >/dev/null
 write_conf() { # write_conf [SERVICE-LINES...]: its key is in $key_file
 	configure "$@" "$(volume spool "$image" "$mount" "unlock = key-file" "key_file = $key_file" \
-		"bind = .cups/cache:$server/cache" "bind = .cups/log:$server/log")" "$(cups_section)"
+		"bind = .cups/cache:$server/cache" "bind = .cups/log:$server/log")" "$(cups_section)" \
+		'[audit]' 'syslog = yes' "syslog_socket = $work/syslog"
 }
 key_file=$pass
 write_conf
+python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True: s.recv(65536)' "$work/syslog" & # in place of rsyslog
+pids+=($!)
+wait_until 20 test -S "$work/syslog"
 start_service
 wait_until 30 is_open || fail "the volume is not open: $(cat "$work/log")"
 cupsd_spool=$mount cupsd_start "$server" 'DirtyCleanInterval 0'
@@ -135,6 +142,11 @@ chmod 600 "$state/keys/device.key"
 chmod o+r "$segment"
 expect "a log that others read" "log-readers" ""
 chmod o-r "$segment"
+
+sed -i "s|$work/syslog|/run/elsewhere|" "$host/etc/rsyslog.d/60-spoolguard.conf"
+expect "a log that nobody fetches where it is handed on" "export" ""
+turned export '/run/elsewhere'
+sed -i "s|/run/elsewhere|$work/syslog|" "$host/etc/rsyslog.d/60-spoolguard.conf"
 
 cp -p "$state/keys/enrolment.pub" "$work/enrolled.pub"
 flip() { # one byte of the log's second record

@@ -11,7 +11,7 @@
  *
  * What no signature covers is the text of a minisign file's untrusted comment.
  *
- * Time limit: 300 s
+ * Time limit: 600 s
  */
 #include "audit/log_verify.h"
 #include "audit/log_format.h"

@@ -169,11 +169,12 @@ static int set_aside(void *context, struct problem *reterr_problem)
 
 /* --- how it is --- */
 
+/* NULL: nothing is to be added. */
 static const char *remedy_of(int error)
 {
 	switch (-error) {
 	case EUCLEAN:
-		return "keep a copy of it; \"spoolguard audit set-aside\" begins a new one";
+		return NULL; /* what the log says of it has that already */
 	case EDQUOT:
 		return "copy it away, then \"spoolguard audit set-aside\" begins a new one; or "
 		       "give [audit] a larger size, or when_full = rotate, and reload";
@@ -206,13 +207,16 @@ static void judge_room(struct supervisor *supervisor, const struct events_health
 void supervisor_judge_log(struct supervisor *supervisor)
 {
 	struct events_health health;
+	const char *remedy;
 
 	events_get_health(supervisor->events, &health);
+	remedy = remedy_of(health.error);
 	if (health.error < 0)
 		state_raise(supervisor->state, STATE_STOPS_CLAIMS, STATE_KEY_AUDIT,
 			"nothing can be claimed, because the audit log in %.200s takes no records: "
-			"%.300s; %s",
-			supervisor->config->state_directory, health.why, remedy_of(health.error));
+			"%.400s%s%s",
+			supervisor->config->state_directory, health.why, remedy ? "; " : "",
+			remedy ? remedy : "");
 	else
 		state_clear(supervisor->state, STATE_KEY_AUDIT);
 	judge_room(supervisor, &health);

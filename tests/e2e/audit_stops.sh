@@ -99,4 +99,5 @@ head -n 1 "$state"/audit/segment-00000001.jsonl | jq -e '.event == "log-set-asid
 	fail "the new log does not know of the old one: $(head -n 1 "$state"/audit/segment-00000001.jsonl)"
 "$sg" audit verify --trust "$state/keys/enrolment.pub" "$state/audit" >"$work/out" || fail "the new log: $(cat "$work/out")"
 ok "the new log verifies"
+stop_service || fail "the service does not end in order"
 echo "$pass_count checks"

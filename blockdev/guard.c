@@ -113,6 +113,25 @@ int guard_check_confined(const char *path, struct problem *reterr_problem)
 	return check_confinement(path, real, NULL, reterr_problem);
 }
 
+int guard_check_confined_device(
+	const char *path, const struct stat *st, struct problem *reterr_problem)
+{
+	struct device_backing backing;
+	const char *wanted = confined_to();
+	char directory[PATH_MAX];
+
+	if (!wanted)
+		return 0;
+	/* Wherever its node lies: only what a loop device stands on tells. */
+	if (S_ISBLK(st->st_mode) && realpath(wanted, directory) &&
+		device_backing(st->st_rdev, &backing) >= 0 && backing.block == 0 &&
+		path_is_at_or_below(backing.path, directory))
+		return 0;
+	return problem_set(reterr_problem, -EPERM,
+		"%s is refused: " CONFINE_VARIABLE " allows only loop devices on files below %s",
+		path, wanted);
+}
+
 static int check_place(
 	const char *path, const char *real, const struct stat *st, struct problem *reterr_problem)
 {

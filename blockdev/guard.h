@@ -73,4 +73,12 @@ must_check int guard_verify(const struct guard_report *report, const char *path,
  */
 must_check int guard_check_confined(const char *path, struct problem *reterr_problem);
 
+/*
+ * The same of a device that will be given commands: where confined, only a loop device on a file
+ * below that directory is allowed.  st: of path, a block or character device.
+ */
+struct stat;
+must_check int guard_check_confined_device(
+	const char *path, const struct stat *st, struct problem *reterr_problem);
+
 #endif

@@ -23,6 +23,9 @@ static int ask(const struct command_port *port, struct drive_facts *facts)
 	else if (r == -EOPNOTSUPP)
 		offer_refuse(facts, METHOD_SECURE_DISCARD,
 			"the kernel knows no secure discard of this device");
+	else if (r == -EBADF)
+		offer_refuse(facts, METHOD_SECURE_DISCARD,
+			"not asked: the device was opened for reading only");
 	else
 		offer_refuse(facts, METHOD_SECURE_DISCARD, "the kernel could not be asked: %s",
 			strerror(-r));

@@ -106,7 +106,7 @@ static bool is_comment(const struct span *text)
 
 int minisign_key_new(struct secret **ret_seed, struct minisign_key *ret_key)
 {
-	struct minisign_key key;
+	struct minisign_key key = {.id = {0}};
 	int r;
 
 	r = random_bytes(key.id, sizeof(key.id));

@@ -150,7 +150,7 @@ python3 - "$mount/open" <<-'PY' &
 PY
 mapper=$!
 pids+=("$mapper")
-sleep 0.5
+for _ in $(seq 300); do grep -qs "$mount/open" "/proc/$mapper/maps" && break; sleep 0.1; done
 refuses 1 'open in python3' "$sg" job complete --id x "$mount/open"
 kill "$mapper"; wait "$mapper" 2>/dev/null
 "$sg" job complete --id x "$mount/open" >/dev/null || fail "a file that was mapped is not retired when it is let go"

@@ -156,9 +156,10 @@ ok "what was detached stays so, also over a restart, until somebody attaches it"
 
 # --- too many deaths ---
 mark_events
+has_process() { old=$(process_of "$image") && [[ $old =~ ^[0-9]+$ ]]; }
 for i in $(seq 11); do
 	wait_until 20 is_open || fail "death $i: not open: $(events)"
-	old=$(process_of "$image")
+	wait_until 20 has_process || fail "death $i: no process: $(events)"
 	kill -9 "$old"
 	wait_until 20 bash -c "[ \"\$('$sg' status --json '$image' 2>/dev/null | jq -r .process)\" != '$old' ]" || fail "death $i went unseen"
 done

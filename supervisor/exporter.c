@@ -25,7 +25,7 @@ const char *exporter_name(const struct exporter *exporter)
 
 /* --- what others see --- */
 
-static void tell_away(struct exporter *exporter, const struct problem *problem)
+void exporter_tell_away(struct exporter *exporter, const struct problem *problem)
 {
 	pthread_mutex_lock(&exporter->lock);
 	exporter->status.away = *problem;
@@ -90,7 +90,8 @@ static int open_all(struct exporter *exporter, struct problem *reterr_problem)
 	if (r < 0)
 		return problem_set(reterr_problem, r, "%.200s cannot be read: %s",
 			exporter->log_path, strerror(-r));
-	exporter_read_place(exporter);
+	if (strcmp(exporter->log, exporter->place_log) != 0)
+		exporter_read_place(exporter);
 	r = open_sink(exporter, reterr_problem);
 	if (r >= 0 && exporter->sink->ops->last)
 		exporter->confirmed = exporter->sink->ops->last(exporter->sink);
@@ -108,12 +109,15 @@ static int open_all(struct exporter *exporter, struct problem *reterr_problem)
 static bool go_round(struct exporter *exporter)
 {
 	struct problem problem = {""};
-	int r = exporter->sink ? 0 : open_all(exporter, &problem);
+	int r = 0;
 
-	if (r >= 0) {
-		tell_away(exporter, &problem);
-		r = exporter_send_all(exporter);
+	if (!exporter->sink) {
+		r = open_all(exporter, &problem);
+		if (r >= 0)
+			exporter_tell_away(exporter, &problem);
 	}
+	if (r >= 0)
+		r = exporter_send_all(exporter);
 	exporter_tell_place(exporter);
 	if (r >= 0)
 		return exporter_pause(exporter, ROUND_MS, true);
@@ -124,7 +128,7 @@ static bool go_round(struct exporter *exporter)
 	else if (!problem.text[0])
 		problem_set(&problem, r, "records cannot be handed on to %.200s: %s",
 			exporter->target, strerror(-r));
-	tell_away(exporter, &problem);
+	exporter_tell_away(exporter, &problem);
 	return exporter_pause(exporter, AWAY_MS, false);
 }
 

@@ -35,7 +35,8 @@ struct exporter {
 	struct audit_record record; /* read, and not sent yet, if has_record */
 	bool has_record;
 	uint64_t sent, confirmed;
-	unsigned int unconfirmed; /* records since the last confirmation */
+	char place_log[AUDIT_BOOT_BYTES]; /* the log that confirmed is of */
+	unsigned int unconfirmed;	  /* records since the last confirmation */
 };
 
 /* Returns whether to stop; news ends it early only if for_news. */
@@ -43,6 +44,7 @@ bool exporter_pause(struct exporter *exporter, uint64_t ms, bool for_news);
 void exporter_drop_record(struct exporter *exporter);
 void exporter_read_place(struct exporter *exporter);
 void exporter_tell_place(struct exporter *exporter);
+void exporter_tell_away(struct exporter *exporter, const struct problem *problem);
 /* Until nothing durable is left, or it is to stop.  Errors: of the sink, of the log. */
 must_check int exporter_send_all(struct exporter *exporter);
 

@@ -60,6 +60,7 @@ void exporter_read_place(struct exporter *exporter)
 	const char *log;
 
 	exporter->confirmed = 0;
+	strcpy(exporter->place_log, exporter->log);
 	if (durable_read(exporter->place_path, text, sizeof(text)) < 0)
 		return;
 	object = json_tokener_parse(text);
@@ -70,16 +71,27 @@ void exporter_read_place(struct exporter *exporter)
 	json_object_put(object);
 }
 
-/* A mirror has it in itself. */
-static int write_place(struct exporter *exporter)
+/*
+ * A mirror has it in itself.  Where it cannot be written (a full disk) it goes on all the same:
+ * after a restart, records come again.
+ */
+static void write_place(struct exporter *exporter)
 {
+	struct problem problem = {""};
 	char text[PLACE_BYTES];
+	int r;
 
 	if (exporter->sink->ops->last)
-		return 0;
+		return;
 	snprintf(text, sizeof(text), "{\"log\":\"%s\",\"sequence\":%" PRIu64 "}\n", exporter->log,
 		exporter->sent);
-	return durable_write(exporter->place_path, text);
+	r = durable_write(exporter->place_path, text);
+	if (r < 0)
+		problem_set(&problem, r,
+			"how far it has come cannot be written to %.200s: %s; after a restart "
+			"records would come again",
+			exporter->place_path, strerror(-r));
+	exporter_tell_away(exporter, &problem);
 }
 
 /* --- what others see --- */
@@ -197,10 +209,9 @@ static int confirm(struct exporter *exporter)
 		if (r < 0)
 			return r;
 	}
-	if (r >= 0)
-		r = write_place(exporter);
 	if (r < 0)
 		return r;
+	write_place(exporter);
 	exporter->confirmed = exporter->sent;
 	exporter->unconfirmed = 0;
 	return 0;

@@ -327,6 +327,35 @@ START_TEST(it_ends_although_nobody_reads_and_says_no_more_than_is_true)
 }
 END_TEST
 
+START_TEST(where_its_place_cannot_be_written_it_goes_on)
+{
+	char path[200];
+
+	path_of("export.syslog.new", path);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	open_receiver();
+	add_records(200);
+	start(EXPORTER_SYSLOG, socket_path);
+	receive_up_to(200);
+	wait_for_confirmed(200);
+	ck_assert_ptr_nonnull(strstr(status().away.text, "cannot be written"));
+	close_receiver();
+	add_records(10);
+	for (int i = 0; i < LIMIT_MS && !strstr(status().away.text, "has ended"); i++)
+		usleep(1000);
+	open_receiver();
+	receive_up_to(210);
+	wait_for_confirmed(210);
+	ck_assert_uint_eq(check_seen(210), 0);
+	ck_assert_int_eq(rmdir(path), 0);
+	add_records(1);
+	receive_up_to(211);
+	wait_for_confirmed(211);
+	ck_assert_str_eq(status().away.text, "");
+	ck_assert(place_says("211"));
+}
+END_TEST
+
 /* --- somebody dies --- */
 
 START_TEST(what_a_dead_receiver_had_not_read_is_sent_again)
@@ -534,6 +563,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_not_durable_is_not_sent);
 	tcase_add_test(tcase, a_slow_receiver_holds_nobody_up);
 	tcase_add_test(tcase, it_ends_although_nobody_reads_and_says_no_more_than_is_true);
+	tcase_add_test(tcase, where_its_place_cannot_be_written_it_goes_on);
 	tcase_add_loop_test(tcase, what_a_dead_receiver_had_not_read_is_sent_again, 0, 2);
 	tcase_add_test(tcase, a_receiver_that_is_exchanged_is_noticed);
 	tcase_add_test(tcase, killed_at_any_time_nothing_is_left_out);

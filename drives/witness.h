@@ -3,8 +3,8 @@
  * witness.h - sectors that are read before a drive erases itself and again after
  *
  * A drive that says "done" and did nothing is found out by what it still shows.  Taken are the
- * first and last blocks, and two at random places of each of a thousand sections between; of a
- * small medium, all.  Kept are digests, never what stood there.
+ * first and last blocks, and two of each of a thousand sections between, at a random place of each
+ * half; of a small medium, all.  Kept are digests, never what stood there.
  *
  *   W1  Only a block that held data (not one byte over and over) can tell anything: zeros may well
  *       be zeros again.
@@ -44,6 +44,17 @@ struct witness_report {
 must_check int witness_take(struct blockdev *bd, struct witness **ret_witness);
 must_check int witness_compare(
 	const struct witness *witness, struct blockdev *bd, struct witness_report *ret_report);
+
+/*
+ * For the record, so that what was seen before a power cut tells after it.  One buffer of
+ * WITNESS_BYTES_MAX holds any; sealed with a digest of its own.  -EBADMSG: damaged, cut, or made by
+ * another version.
+ */
+#define WITNESS_BYTES_MAX (64u + WITNESS_MAX * 41u)
+must_check int witness_encode(const struct witness *witness,
+	uint8_t ret_bytes[static WITNESS_BYTES_MAX], size_t *ret_used);
+must_check int witness_decode(const uint8_t *data, size_t bytes, struct witness **ret_witness);
+
 void witness_free(struct witness *witness);
 DEFINE_CLEANUP(struct witness *, witness_free)
 

@@ -251,7 +251,7 @@ static bool stop_before(uint64_t step, enum power_cut kind)
 static void stop_before_each(enum power_cut kind)
 {
 	/* The other two kinds rarely find what the first does not. */
-	const uint64_t steps = stride() * (kind == POWER_CUT_LOST ? 2 : 5);
+	const uint64_t steps = stride() * (kind == POWER_CUT_LOST ? 3 : 7);
 	uint64_t step = 1;
 
 	prepare();
@@ -350,7 +350,7 @@ static void fail_each(int error)
 
 	prepare();
 	while (fail_once(step, error))
-		step += has_time() ? 1 : 3 * stride();
+		step += has_time() ? 1 : 4 * stride();
 	ck_assert_uint_gt(step, 60);
 }
 

@@ -65,6 +65,7 @@ static int run_add_or_change(const struct key_arguments *arguments, bool change)
 		r = keystore_add(keystore, present, added, &kdf, arguments->slot, &slot, &problem);
 	if (r < 0)
 		return cli_fail(&problem, r);
+	key_tell(arguments->path, change ? "change" : "add", slot);
 	return key_print_slot(arguments, keystore, change ? "change" : "add", slot);
 }
 
@@ -98,6 +99,7 @@ static int run_remove(const struct key_arguments *arguments)
 		r = keystore_remove(keystore, slot, passphrase, arguments->force, &problem);
 	if (r < 0)
 		return cli_fail(&problem, r);
+	key_tell(arguments->path, "remove", slot);
 	return key_print_slot(arguments, keystore, "remove", slot);
 }
 
@@ -126,6 +128,7 @@ static int run_backup(const struct key_arguments *arguments)
 		r = keystore_backup(keystore, arguments->backup_file, arguments->force, &problem);
 	if (r < 0)
 		return cli_fail(&problem, r);
+	key_tell(arguments->path, "backup", -1);
 	return key_print_backup(arguments, keystore);
 }
 
@@ -143,6 +146,7 @@ static int run_restore(const struct key_arguments *arguments)
 	}
 	if (r < 0)
 		return cli_fail(&problem, r);
+	key_tell(arguments->path, "restore", -1);
 	return key_print_restore(arguments);
 }
 

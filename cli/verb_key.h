@@ -26,6 +26,9 @@ struct key_arguments {
 /* key_public.c; argv[0] is "public".  Returns an enum cli_exit, as the others. */
 int key_public(int argc, char **argv);
 
+/* key_tell.c: act: "add", "change", "remove", "backup", "restore"; slot: -1: none. */
+void key_tell(const char *path, const char *act, int slot);
+
 /* Each returns an enum cli_exit. */
 int key_print_list(const struct key_arguments *arguments, const struct keystore *keystore);
 /* After add, change, remove. */

@@ -7,6 +7,7 @@
  */
 #include "base/io.h"
 #include "ipc/fields.h"
+#include "supervisor/cups_source.h"
 #include "supervisor/job_files.h"
 #include "supervisor/retirer_batch_impl.h"
 #include <errno.h>
@@ -49,9 +50,14 @@ struct json_object *retirer_batch_data(const struct batch_job *job)
 	return data;
 }
 
+/* "cups 12".  A loose file is no job, and its id is its name: its number stands for it (V1). */
 const char *retirer_batch_object(const struct batch_job *job, char buf[static RETIRER_OBJECT_BYTES])
 {
-	snprintf(buf, RETIRER_OBJECT_BYTES, "%s %s", job->job->source, job->job->id);
+	if (strcmp(job->job->source, CUPS_SOURCE_FILE) == 0)
+		snprintf(buf, RETIRER_OBJECT_BYTES, "%s %" PRIu64, job->job->source,
+			job->job->number);
+	else
+		snprintf(buf, RETIRER_OBJECT_BYTES, "%s %s", job->job->source, job->job->id);
 	return buf;
 }
 

@@ -41,6 +41,7 @@ static const struct {
 	{"Reload", ADMINISTRATOR, 0},
 	{"Events", ADMINISTRATOR | AUDITOR, 0},
 	{"RecordHostEvent", ADMINISTRATOR, 0},
+	{"RecordKeyChange", ADMINISTRATOR, 0},
 	{"SetLogAside", ADMINISTRATOR, 0},
 };
 

@@ -24,6 +24,7 @@
  *   Reload                                                     x
  *   Events                                                     x           x
  *   RecordHostEvent                                            x
+ *   RecordKeyChange                                            x
  *   SetLogAside                                                x
  *
  *   O1  A method that is not in the table is for nobody.

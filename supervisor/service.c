@@ -31,6 +31,7 @@ static const struct service_method methods[] = {
 	{"RecordResidueCheck", SERVICE_SHORT, service_record_residue_check},
 	{"Reload", SERVICE_SHORT, service_reload_call},
 	{"RecordHostEvent", SERVICE_SHORT, service_record_host_event},
+	{"RecordKeyChange", SERVICE_SHORT, service_record_key_change},
 	{"SetLogAside", SERVICE_LONG, service_set_log_aside},
 };
 

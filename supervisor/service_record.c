@@ -229,6 +229,42 @@ void service_record_host_event(struct service_call *call)
 	service_reply(call, out);
 }
 
+/* --- a header's keys --- */
+
+/* Changed by root's command, on the medium itself: it is root's word. */
+void service_record_key_change(struct service_call *call)
+{
+	static const char *const acts[] = {"add", "change", "remove", "backup", "restore"};
+	const char *volume, *act;
+	uint64_t slot = UINT64_MAX, backups = 0;
+	struct json_object *data;
+	size_t i = 0;
+
+	if (!service_get_string(call, "volume", &volume) ||
+		!service_get_string(call, "act", &act) ||
+		!service_may_get_u64(call, "slot", &slot) ||
+		!service_may_get_u64(call, "header_backups", &backups))
+		return;
+	while (i < ARRAY_SIZE(acts) && strcmp(acts[i], act) != 0)
+		i++;
+	if (i == ARRAY_SIZE(acts) || strlen(volume) >= KEEPER_OBJECT_BYTES) {
+		service_bad_parameter(call, i == ARRAY_SIZE(acts) ? "act" : "volume");
+		return;
+	}
+	data = events_data("act", act, NULL);
+	if (slot != UINT64_MAX)
+		fields_add_u64(data, "slot", slot);
+	fields_add_u64(data, "header_backups", backups);
+	service_note(call, (struct audit_event){
+				   .event = "key-changed",
+				   .volume = volume,
+				   .outcome = "success",
+				   .data = data,
+			   });
+	json_object_put(data);
+	service_reply(call, json_object_new_object());
+}
+
 /* --- the log is set aside --- */
 
 void service_set_log_aside(struct service_call *call)

@@ -38,6 +38,7 @@ static const struct {
 	{"Events", "...xx"},
 	{"RecordHostEvent", "...x."},
 	{"SetLogAside", "...x."},
+	{"RecordKeyChange", "...x."},
 };
 
 static const enum config_role columns[] = {

@@ -358,6 +358,8 @@ static int step_sheet(struct wipe *wipe, struct problem *reterr_problem)
 	(void)reterr_problem;
 	wipe_intake_release(wipe);
 	state_set_wiping(wipe->supervisor->state, false);
+	if (wipe->sheet_owed)
+		wipe_intake_wait(wipe);
 	wipe_sheet(wipe);
 	return wipe_is_stopping(wipe) && !wipe->sheet_state[0] && wipe->sheet_owed ? -ECANCELED : 0;
 }
@@ -470,13 +472,17 @@ static int go_on(struct wipe *wipe, struct problem *reterr_problem)
 static int check_state(struct wipe *wipe, struct problem *reterr_problem)
 {
 	struct state *state = wipe->supervisor->state;
+	char why[80];
 
 	if (state_get(state) == STATE_STOPPED)
 		return problem_set(reterr_problem, -EAGAIN, "the service is stopping");
 	if (!state_may_claim(state))
 		return problem_set(reterr_problem, -EOPNOTSUPP,
-			"a self-test failed, or has not run yet: what a wipe says could not be "
-			"relied on (\"spoolguard selftest\")");
+			"nothing was touched: %s, so that what a wipe says could not be relied on "
+			"(\"spoolguard status\")",
+			state_get(state) == STATE_SELF_TEST
+				? "the self-tests have not run yet"
+				: state_why_no_claim(state, why, sizeof(why)));
 	return 0;
 }
 

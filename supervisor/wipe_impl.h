@@ -80,6 +80,8 @@ void wipe_intake_purge(struct wipe *wipe);
 /* Its files on the volume are new: it is told to open them again. */
 void wipe_intake_reopen(struct wipe *wipe);
 void wipe_intake_release(struct wipe *wipe);
+/* Until queues are as the policy has them now: a sheet is not to wait for its round. */
+void wipe_intake_wait(struct wipe *wipe);
 must_check int wipe_intake_connect(struct wipe *wipe, struct problem *reterr_problem);
 void wipe_intake_close(struct wipe *wipe);
 

@@ -35,6 +35,8 @@
 #define CANCEL_LOOK_MS	300u
 #define REOPEN_WAIT_MS	20000u
 #define RESTART_WAIT_MS 60000u
+#define RELEASE_WAIT_MS 120000u
+#define RELEASE_LOOK_MS 500u
 #define PURGE_SAY_EVERY 50u
 #define TICK_US		20000u
 
@@ -270,6 +272,22 @@ void wipe_intake_release(struct wipe *wipe)
 	if (still.retirer)
 		retirer_resume(supervisor->retirer);
 	still.intake = still.retirer = false;
+}
+
+/*
+ * Queues are let go in the policy's round, and one that is under way may still hold them.  The time
+ * that the sheet has begins when they are: a round may last for long on a busy machine.
+ */
+void wipe_intake_wait(struct wipe *wipe)
+{
+	struct supervisor *supervisor = wipe->supervisor;
+	uint64_t end_ns = clock_monotonic_ns() + RELEASE_WAIT_MS * UINT64_C(1000000);
+	int r = -ETIMEDOUT;
+
+	if (!supervisor->policy)
+		return;
+	while (r == -ETIMEDOUT && clock_monotonic_ns() < end_ns && !wipe_is_stopping(wipe))
+		r = policy_settle(supervisor->policy, RELEASE_LOOK_MS);
 }
 
 /* --- cancel --- */

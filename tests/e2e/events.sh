@@ -29,11 +29,12 @@ daemon=$work/bin/spoolguardd
 server=$work/server
 title=EVENTS-TITLE-CANARY user=eventscanary file=events-file-canary
 
+log_size=128K
 write_conf() { # write_conf [LINES of [audit] and [wipe]...]
 	local groups=adm
 	[ "${1:-}" != --groups ] || { groups=$2; shift 2; }
 	configure ${on_failure:+"on_failure = $on_failure"} '[roles]' "auditor = $groups" "$(cups_section)" \
-		"$(cups_volume)" '[audit]' 'segment_size = 16K' 'size = 128K' "$@"
+		"$(cups_volume)" '[audit]' 'segment_size = 16K' "size = $log_size" "$@"
 }
 call() { python3 "$root/tests/tools/varlink_call.py" "$SPOOLGUARD_SOCKET" "io.spoolguard.$1" "${2:-}" >"$work/answer"; }
 cat >"$work/reload.py" <<'PY'
@@ -161,7 +162,7 @@ happens ".event == \"key-state\" and .data.to == \"deactivated\" and .object.vol
 uuid=$("$sg" status --json | jq -r '.volumes[0].uuid')
 "$sg" wipe-spool --full --confirm spool spool >/dev/null 2>"$work/err" || fail "full wipe: $(cat "$work/err")"
 happens ".event == \"key-state\" and .data.to == \"destroyed\" and .object.volume == \"$uuid\""
-[ "$(events "select((.event == \"key-state\" and .data.to == \"destroyed\") or (.event == \"wipe\" and .outcome == \"success\")) | .event" | tail -n 2 | tr -d '"\n')" = key-statewipe ] ||
+[ "$(events "select((.event == \"key-state\" and .object.volume == \"$uuid\" and .data.to == \"destroyed\") or (.event == \"wipe\" and .outcome == \"success\")) | .event" | tail -n 2 | tr -d '"\n')" = key-statewipe ] ||
 	fail "a key's end is recorded after the wipe's"
 ok "on-demand overwrite is recorded: begun, each step, ended; its sheet, and what became of the keys"
 verifies "after all that"
@@ -296,6 +297,8 @@ newest=$(ls "$state"/audit/segment-*.jsonl | tail -n 1)
 cp -r "$state/audit" "$work/before"
 sed -i '1s/"uid":0/"uid":1/' "$newest"
 "$sg" audit verify --trust "$work/trust" "$state/audit" >/dev/null 2>&1 && fail "a changed record is not found"
+log_size=2M
+write_conf
 start_service
 wait_until 60 has_reason audit-log stops-claims || fail "a log that was changed is written on: $("$sg" status)"
 wait_until 60 is_open || fail "the volume is closed because of it"
@@ -320,8 +323,12 @@ verifies "the new one"
 
 # --- one that is full and is to stop ---
 
+"$sg" audit set-aside || fail "set-aside"
+trust
+log_size=128K
 write_conf 'when_full = stop'
 reload 1
+mark=0
 reload 600
 wait_until 60 has_reason audit-log stops-claims || fail "it is full, and does not stop: $("$sg" status; ls -l "$state/audit")"
 happens '.event == "log-nearly-full"'

@@ -221,8 +221,7 @@ static int load(struct device_key_states *states)
 	return take_lines(states, text);
 }
 
-/* Another process may have written to it. */
-static int refresh(struct device_key_states *states)
+int device_key_states_refresh(struct device_key_states *states)
 {
 	struct stat now;
 	int r;
@@ -397,7 +396,7 @@ int device_key_states_note(struct device_key_states *states, const char *key, co
 	strcpy(change.id, id);
 	strcpy(change.reason, reason);
 	change.wall_ms = wall_ms();
-	r = refresh(states);
+	r = device_key_states_refresh(states);
 	change.number = states->last + 1;
 	if (r >= 0)
 		r = check(states, &change);
@@ -417,7 +416,7 @@ int device_key_states_next(struct device_key_states *states, struct device_key_c
 {
 	int r;
 
-	r = refresh(states);
+	r = device_key_states_refresh(states);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < states->count; i++) {

@@ -24,6 +24,8 @@ struct device_key_states;
 must_check int device_key_states_open(int directory, struct device_key_states **ret_states);
 void device_key_states_free(struct device_key_states *states);
 
+/* Another process may have written to the file: read again, if so. */
+must_check int device_key_states_refresh(struct device_key_states *states);
 /* As device_keys_note_state(). */
 must_check int device_key_states_note(struct device_key_states *states, const char *key,
 	const char *id, enum device_key_state state, const char *reason);

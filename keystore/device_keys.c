@@ -141,13 +141,6 @@ const struct minisign_key *device_keys_log_root(const struct device_keys *keys)
 	return &keys->log_root;
 }
 
-int device_keys_sign(struct device_keys *keys, const void *message, size_t bytes,
-	const char *trusted_comment, char **ret_signature)
-{
-	return minisign_sign(
-		keys->device_seed, &keys->device, message, bytes, trusted_comment, ret_signature);
-}
-
 int device_keys_name_digest(struct device_keys *keys, const char *label, const char *name,
 	char ret_hex[static DEVICE_KEYS_DIGEST_BYTES])
 {
@@ -254,6 +247,33 @@ static void end(struct device_keys *keys)
 {
 	(void)flock(keys->fd, LOCK_UN);
 	pthread_mutex_unlock(&keys->lock);
+}
+
+/* As another process may have noted it just now. */
+static int check_active(struct device_keys *keys)
+{
+	char id[2 * MINISIGN_ID_BYTES + 1];
+	enum device_key_state now;
+	int r;
+
+	begin(keys);
+	r = device_key_states_refresh(keys->states);
+	if (r >= 0 &&
+		device_key_states_find(keys->states, "device", id_of(&keys->device, id), &now))
+		r = now <= DEVICE_KEY_ACTIVE ? 0 : -EKEYREVOKED;
+	end(keys);
+	return r;
+}
+
+int device_keys_sign(struct device_keys *keys, const void *message, size_t bytes,
+	const char *trusted_comment, char **ret_signature)
+{
+	int r = check_active(keys);
+
+	if (r < 0)
+		return r;
+	return minisign_sign(
+		keys->device_seed, &keys->device, message, bytes, trusted_comment, ret_signature);
 }
 
 int device_keys_note_state(struct device_keys *keys, const char *key, const char *id,

@@ -54,7 +54,8 @@ must_check int device_keys_read_enrolment(
 const struct minisign_key *device_keys_public(const struct device_keys *keys);
 /* The public key of the log's first segment. */
 const struct minisign_key *device_keys_log_root(const struct device_keys *keys);
-/* A minisign signature by the device's key; gives ret_signature to free(). */
+/* A minisign signature by the device's key; gives ret_signature to free().  -EKEYREVOKED: it was
+ * noted as suspended, deactivated, compromised or destroyed: it signs nothing. */
 must_check int device_keys_sign(struct device_keys *keys, const void *message, size_t bytes,
 	const char *trusted_comment, char **ret_signature);
 

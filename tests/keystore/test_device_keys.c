@@ -395,15 +395,27 @@ START_TEST(a_key_kept_elsewhere_is_noted_and_a_destroyed_one_stays_so)
 }
 END_TEST
 
-START_TEST(what_an_administrator_noted_of_the_device_stays)
+START_TEST(what_an_administrator_noted_of_the_device_stays_and_counts)
 {
-	char id[2 * MINISIGN_ID_BYTES + 1];
+	char id[2 * MINISIGN_ID_BYTES + 1], *signature;
+	struct device_keys *other;
 
 	hex_encode(device_keys_public(keys)->id, MINISIGN_ID_BYTES, id);
 	ck_assert_int_eq(device_keys_note_state(keys, "device", id, DEVICE_KEY_SUSPENDED, NULL), 0);
 	close_it();
 	open_it();
 	ck_assert_int_eq(state_of("device", device_keys_public(keys)), DEVICE_KEY_SUSPENDED);
+	ck_assert_int_eq(device_keys_sign(keys, "x", 1, "c", &signature), -EKEYREVOKED);
+	ck_assert_int_eq(device_keys_note_state(keys, "device", id, DEVICE_KEY_ACTIVE, NULL), 0);
+	ck_assert_int_eq(device_keys_sign(keys, "x", 1, "c", &signature), 0);
+	free(signature);
+	other = keys;
+	open_it();
+	ck_assert_int_eq(
+		device_keys_note_state(keys, "device", id, DEVICE_KEY_COMPROMISED, NULL), 0);
+	close_it();
+	keys = other;
+	ck_assert_int_eq(device_keys_sign(keys, "x", 1, "c", &signature), -EKEYREVOKED);
 }
 END_TEST
 
@@ -523,7 +535,7 @@ int main(void)
 	tcase_add_test(tcase, equal_names_have_equal_digests_and_labels_tell_them_apart);
 	tcase_add_test(tcase, the_logs_keys_go_through_their_states);
 	tcase_add_test(tcase, a_key_kept_elsewhere_is_noted_and_a_destroyed_one_stays_so);
-	tcase_add_test(tcase, what_an_administrator_noted_of_the_device_stays);
+	tcase_add_test(tcase, what_an_administrator_noted_of_the_device_stays_and_counts);
 	tcase_add_test(tcase, every_change_is_told_until_it_was);
 	tcase_add_test(tcase, a_torn_line_is_written_over_and_a_lost_file_does_not_repeat_numbers);
 	tcase_add_test(tcase, another_process_may_note_states_too);

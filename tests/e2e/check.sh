@@ -92,6 +92,7 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1])
 while True: s.recv(65536)' "$work/syslog" & # in place of rsyslog
 pids+=($!)
+disown $! # its end is nothing to tell of
 wait_until 20 test -S "$work/syslog"
 start_service
 wait_until 30 is_open || fail "the volume is not open: $(cat "$work/log")"

@@ -77,7 +77,7 @@ if command -v systemd-sysusers >/dev/null; then
 fi
 if command -v systemd-tmpfiles >/dev/null && [ "$(id -u)" = 0 ] && [ -e "$work/users/etc/group" ]; then
 	systemd-tmpfiles --root="$work/users" --create "$to/usr/lib/tmpfiles.d/spoolguard.conf" || fail "systemd-tmpfiles"
-	[ "$(cd "$work/users" && stat -c %a run/spoolguard var/lib/spoolguard var/log/spoolguard | tr '\n' ' ')" = "711 700 750 " ] ||
+	[ "$(cd "$work/users" && stat -c %a run/spoolguard run/spoolguard-syslog var/lib/spoolguard var/log/spoolguard | tr '\n' ' ')" = "711 700 711 750 " ] ||
 		fail "modes of the directories"
 	ok "the directories are made, closed to whom they should be"
 fi

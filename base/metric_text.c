@@ -53,7 +53,7 @@ void metric_text_add(FILE *out, enum metric_text text, const char *name, const c
 	const char *help, uint64_t number)
 {
 	metric_text_begin(out, text, name, type, help);
-	metric_text_sample(out, name, NULL, NULL, number);
+	metric_text_sample(out, name, NULL, "", number);
 }
 
 void metric_text_end(FILE *out, enum metric_text text)

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "cli/audit_since.h"
 #include "cli/verb_audit.h"
+#include "supervisor/config.h"
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -24,7 +25,7 @@ struct export
 {
 	struct export_target target;
 	struct export_source source;
-	char host[256], log[AUDIT_BOOT_BYTES];
+	char host[256], log[AUDIT_BOOT_BYTES], device_uuid[64];
 	struct export_counts *counts;
 	struct export_mirror *mirror;
 	uint64_t bad_lines;
@@ -240,6 +241,21 @@ static int export_all(const struct arguments *arguments, struct log_reader *read
 	return r;
 }
 
+/* As the service says it.  Whoever may not read the configuration exports without it. */
+static void set_source(struct export *export)
+{
+	_cleanup_free_ struct config *config = calloc(1, sizeof(*config));
+
+	if (gethostname(export->host, sizeof(export->host) - 1) == 0)
+		export->source.host = export->host;
+	export->source.log = export->log;
+	if (!config || config_read(CONFIG_PATH_DEFAULT, config, NULL) < 0)
+		return;
+	export->source.enterprise = (uint32_t)config->audit_enterprise;
+	snprintf(export->device_uuid, sizeof(export->device_uuid), "%s", config->audit_device_uuid);
+	export->source.device_uuid = export->device_uuid;
+}
+
 static int export_records(const struct arguments *arguments, const char *directory)
 {
 	struct export export = {.source = {.version = SPOOLGUARD_VERSION}};
@@ -248,9 +264,7 @@ static int export_records(const struct arguments *arguments, const char *directo
 	int r;
 
 	find_log(directory, export.log);
-	export.source.log = export.log;
-	if (gethostname(export.host, sizeof(export.host) - 1) == 0)
-		export.source.host = export.host;
+	set_source(&export);
 	r = log_reader_open(directory, arguments->since.sequence, &reader, &problem);
 	if (r < 0) {
 		(void)cli_fail(&problem, r);

@@ -16,8 +16,8 @@ static unsigned int badness(enum control_state state)
 	return state == CONTROL_MET ? 0 : state == CONTROL_CANNOT_TELL ? 1 : 2;
 }
 
-static void say(struct judged *out, enum control_state state, const char *remedy,
-	const char *format, va_list arguments)
+static void format_printf(4, 0) say(struct judged *out, enum control_state state,
+	const char *remedy, const char *format, va_list arguments)
 {
 	if (out->evidence[0] && badness(state) <= badness(out->state))
 		return;

@@ -238,8 +238,8 @@ START_TEST(heads_keys_and_names_that_do_not_fit_are_left_as_they_are)
 		"sed -i 's/\"records\":/\"records\":1/' head-00000002.json",
 		"sed -i 's/Z\"/Z \"/' log.json",
 		"cp head-00000001.json.minisig head-00000002.json.minisig",
-		"cp head-00000001.json head-00000002.json; "
-		"cp head-00000001.json.minisig head-00000002.json.minisig",
+		("cp head-00000001.json head-00000002.json; "
+		 "cp head-00000001.json.minisig head-00000002.json.minisig"),
 		"cat /dev/null >head-00000002.json"};
 
 	char kept[300];

@@ -247,7 +247,9 @@ static void setup(void)
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	path_of("socket", socket_path);
 	path_of("mirror.db", file_path);
-	written = durable = seen_count = 0;
+	written = 0;
+	durable = 0;
+	seen_count = 0;
 	begin_log("7a5f0c3e-1111-4222-8333-444455556666");
 }
 
@@ -450,7 +452,9 @@ START_TEST(another_log_is_sent_from_its_beginning)
 	snprintf(path, sizeof(path), "%s/audit/segment-00000001.jsonl", directory);
 	ck_assert_int_eq(unlink(path), 0);
 	begin_log("11111111-1111-4222-8333-444455556666");
-	written = durable = seen_count = 0;
+	written = 0;
+	durable = 0;
+	seen_count = 0;
 	add_records(3);
 	receive_up_to(3);
 	wait_for_confirmed(3);

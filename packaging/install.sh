@@ -50,6 +50,8 @@ table() { # MODE SOURCE DESTINATION
 755 $build/spoolguard-notifier        $cups_serverbin/notifier/spoolguard
 755 $build/check_spoolguard           $nagiosdir/check_spoolguard
 755 pipeline/spoolguard-ippeve-command.sh $libexecdir/spoolguard-ippeve-command
+755 packaging/pam/spoolguard-pam-event $libexecdir/spoolguard-pam-event
+644 packaging/pam/common-auth.example.in $datadir/pam/common-auth.example
 644 supervisor/io.spoolguard.varlink  $datadir/io.spoolguard.varlink
 644 $build/libspoolguard.a            $libdir/libspoolguard.a
 644 client/spoolguard.h               $includedir/spoolguard.h

@@ -35,7 +35,7 @@ static void add_state(FILE *out, const struct figures *figures)
 	add(out, "claims_allowed", "gauge",
 		"1 while the self-tests allow that receipts are written.", figures->may_claim);
 	add(out, "intake_held", "gauge", "1 while new jobs are held.", figures->holding);
-	add(out, "events_failed", "gauge", "1 while events cannot be written to their file.",
+	add(out, "events_failed", "gauge", "1 while the audit log takes no records.",
 		figures->events_failed);
 	if (figures->tested_wall_s > 0)
 		add(out, "last_selftest_timestamp_seconds", "gauge",

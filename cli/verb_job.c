@@ -271,6 +271,25 @@ static int run_by_service(const struct arguments *arguments, struct service_clie
 	return arguments->action->run(&job);
 }
 
+/* Of a volume that is configured and attached, and that the service has not opened: it starts, or
+ * somebody attached it by hand.  A job is not retired past its ledger and its log. */
+static int find_not_opened(const char *path, struct service_client *client, struct problem *problem)
+{
+	struct runtime_state state;
+	struct json_object *volume;
+	int r = volumes_find_by_file(path, &state, NULL);
+
+	if (r >= 0)
+		r = service_client_find_volume(client, state.path, &volume, problem);
+	if (r < 0)
+		return -ENODEV;
+	return problem_set(problem, -ENOTCONN,
+		"%s lies on volume %s, which is not open to the service (%s); \"spoolguard "
+		"status\" "
+		"says why, --no-service goes past its ledger and log",
+		path, service_client_text(volume, "name"), service_client_text(volume, "state"));
+}
+
 /*
  * Jobs without files, and those whose first file lies on a volume of its.  Who may not work alone
  * hears from the service what is wrong with the file, and it remembers who asked.
@@ -282,9 +301,13 @@ static int is_the_services(const struct arguments *arguments, struct service_cli
 	int r = 0;
 
 	if (is_complete(arguments) && arguments->list.count > 0 &&
-		volumes_check_allowed(problem) >= 0)
-		r = service_client_find_by_file(
-			client, arguments->list.entries[0].path, &ignored, problem);
+		volumes_check_allowed(problem) >= 0) {
+		const char *path = arguments->list.entries[0].path;
+
+		r = service_client_find_by_file(client, path, &ignored, problem);
+		if (r == -ENODEV)
+			r = find_not_opened(path, client, problem);
+	}
 	*ret_is = r >= 0;
 	return r == -ENODEV ? 0 : r;
 }

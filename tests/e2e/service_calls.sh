@@ -61,6 +61,13 @@ grep -q "^mount  $mount" "$work/out" || fail "attach says: $(cat "$work/out")"
 wait_until 30 is_open || fail "not open: $("$sg" status)"
 refuses 1 'role|operator' pipeline detach spool
 technician detach spool >/dev/null || fail "a technician cannot take a drive out"
+# It is configured, attached by hand, and the service has not opened it: nobody retires jobs past its ledger and its log.
+"$sg" attach --no-service --passphrase-file "$pass" --mount "$mount" "$image" >/dev/null || fail "attach by hand"
+document past
+refuses 1 'not open to the service' "$sg" job complete --id past "$mount/past"
+[ -e "$mount/past" ] || fail "a job was retired past the service"
+rm "$mount/past"
+"$sg" detach --no-service "$image" >/dev/null || fail "detach by hand"
 mountpoint -q "$mount" && fail "detached, and still mounted"
 sleep 1
 mountpoint -q "$mount" && fail "the service opened what was detached"

@@ -114,6 +114,14 @@ static uint16_t identify(const struct simdrive *drive, struct nvme_command *comm
 	case 0x01:
 		identify_controller(drive, page);
 		return SUCCESS;
+	case 0x03: /* names: the EUI-64 */
+		if (command->nsid == 0 || command->nsid > drive->options.namespaces)
+			return INVALID_NAMESPACE;
+		page[0] = 1;
+		page[1] = 8;
+		page[4] = 0x50;
+		page[11] = (uint8_t)command->nsid;
+		return SUCCESS;
 	case 0x02: /* active, and 10h: allocated */
 	case 0x10:
 		for (uint32_t i = 0, nsid = command->nsid + 1;

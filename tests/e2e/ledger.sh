@@ -58,7 +58,9 @@ make_job() { # make_job N: its files; its names as the command takes them are in
 # files_of N: how many files the job has
 files_of() { case ${kinds[$1 % 4]} in file) echo 1 ;; three) echo 3 ;; *) echo 2 ;; esac; }
 # Where the service does not answer at all, the command does the job itself: then no ledger knows it.
-announce() { "$sg" job complete --id "$1" --json "${names[@]}" 2>/dev/null | jq -e .job >/dev/null; }
+announce() { "$sg" job complete --id "$1" --json "${names[@]}" 2>"$work/said" | jq -e .job >/dev/null; }
+# A status may be two seconds old, and call a volume open whose process was just killed.
+is_told() { announce "$1" || ! grep -qE 'is not open|is gone' "$work/said"; }
 
 make_volume 128M >/dev/null
 configure "job_abandoned = 1s" "$(volume spool "$image" "$mount" "unlock = key-file" "key_file = $pass")"
@@ -106,7 +108,7 @@ for round in $(seq "$rounds"); do
 		directory) names=("$mount/$title-$job.d/") ;;
 		beginning) names=("$mount/$title-$job-//") ;;
 		esac
-		announce "$job" && accepted[$job]=1
+		wait_until 30 is_told "$job" && [ ! -s "$work/said" ] && accepted[$job]=1
 	done
 done
 rm -rf "$mount/$title-$((n + 1))"* # of a job that was not made to its end

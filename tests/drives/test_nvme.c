@@ -126,6 +126,18 @@ START_TEST(an_opal_drive_is_known)
 }
 END_TEST
 
+START_TEST(a_sanitize_under_way_is_told)
+{
+	make((struct simdrive_options){0});
+	drive_rig_choose(&rig, METHOD_NVME_SANITIZE_BLOCK);
+	ck_assert_int_eq(method_start(&rig.run, &rig.result), 0);
+	simdrive_advance(rig.drive, 1000);
+	ck_assert_int_eq(facts_ask(simdrive_port(rig.drive), &rig.facts), 0);
+	ck_assert(rig.facts.sanitize.in_progress && !rig.facts.sanitize.failed);
+	ck_assert_uint_eq(rig.facts.sanitize.progress, 32768);
+}
+END_TEST
+
 START_TEST(every_namespace_is_listed)
 {
 	make((struct simdrive_options){.namespaces = 3, .nsid = 2});
@@ -759,6 +771,38 @@ START_TEST(silence_in_the_middle_is_waited_out_until_the_limit)
 }
 END_TEST
 
+static int never_answers(void *context, struct nvme_command *command)
+{
+	(void)context;
+	(void)command;
+	return -ETIMEDOUT;
+}
+
+/* P1, P3: silence is neither success nor failure, and has an end. */
+START_TEST(silence_without_end_is_lost)
+{
+	struct command_port_ops ops;
+	struct command_port port;
+
+	make((struct simdrive_options){0});
+	drive_rig_choose(&rig, METHOD_NVME_SANITIZE_BLOCK);
+	ck_assert_int_eq(method_start(&rig.run, &rig.result), 0);
+	port = *simdrive_port(rig.drive);
+	ops = *port.ops;
+	ops.nvme_admin = never_answers;
+	port.ops = &ops;
+	rig.run.port = &port;
+	ck_assert_int_eq(method_wait(&rig.run, NULL, &rig.result), 0);
+	ck_assert_int_eq(rig.result.state, METHOD_LOST);
+	ck_assert_uint_ge(rig.result.took_ms, 120 * 1000);
+	ck_assert_uint_eq(rig.done, 0);
+	rig.run.port = simdrive_port(rig.drive);
+	ck_assert_int_eq(drive_rig_take_up(&rig), 0);
+	check_finished();
+	ck_assert_uint_eq(simdrive_changes(rig.drive), 1);
+}
+END_TEST
+
 /* --- the suite --- */
 
 static void add_facts(TCase *tcase)
@@ -768,6 +812,7 @@ static void add_facts(TCase *tcase)
 	tcase_add_test(tcase, what_fna_denies_is_not_offered_even_if_the_drive_would_take_it);
 	tcase_add_test(tcase, each_bit_of_sanicap_offers_its_own);
 	tcase_add_test(tcase, an_opal_drive_is_known);
+	tcase_add_test(tcase, a_sanitize_under_way_is_told);
 	tcase_add_test(tcase, every_namespace_is_listed);
 	tcase_add_test(tcase, a_list_that_is_too_long_is_not_known);
 	tcase_add_test(tcase, the_controller_alone_offers_no_format);
@@ -815,6 +860,7 @@ static void add_faults(TCase *tcase)
 	tcase_add_test(tcase, an_older_success_does_not_end_what_was_cut);
 	tcase_add_test(tcase, a_failure_before_the_cut_does_not_end_it);
 	tcase_add_test(tcase, silence_in_the_middle_is_waited_out_until_the_limit);
+	tcase_add_test(tcase, silence_without_end_is_lost);
 }
 
 int main(void)

@@ -19,23 +19,6 @@
 
 /* --- a new log --- */
 
-/* RFC 9562, version 4. */
-static int make_uuid(char ret_uuid[static AUDIT_BOOT_BYTES])
-{
-	uint8_t b[16];
-	int r = random_bytes(b, sizeof(b));
-
-	if (r < 0)
-		return r;
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(ret_uuid, AUDIT_BOOT_BYTES,
-		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		b[15]);
-	return 0;
-}
-
 static int write_root(struct audit_log *log, const struct log_root *root)
 {
 	char text[LOG_HEAD_BYTES_MAX], comment[COMMENT_BYTES];
@@ -68,7 +51,7 @@ int log_begin(struct audit_log *log, bool had_one_before, struct problem *proble
 	if (r >= 0)
 		r = log->signer->log_public(log->signer->context, &root.key);
 	if (r >= 0)
-		r = make_uuid(root.log);
+		r = random_uuid(root.log);
 	if (r >= 0) {
 		clock_gettime(CLOCK_REALTIME, &now);
 		root.wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;

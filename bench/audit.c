@@ -8,10 +8,9 @@
  *
  * DIRECTORY is a state directory; keys and log are made there.
  */
-#include "audit/log.h"
 #include "base/clock.h"
 #include "base/io.h"
-#include "keystore/device_keys.h"
+#include "supervisor/log_signer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -36,48 +35,7 @@ static void must(int r, const char *what)
 	exit(EXIT_FAILURE);
 }
 
-/* --- keys --- */
-
-static int device_public(void *keys, struct minisign_key *ret_key)
-{
-	*ret_key = *device_keys_public(keys);
-	return 0;
-}
-
-static int device_sign(
-	void *keys, const void *message, size_t bytes, const char *comment, char **ret_signature)
-{
-	return device_keys_sign(keys, message, bytes, comment, ret_signature);
-}
-
-static int log_public(void *keys, struct minisign_key *ret_key)
-{
-	return device_keys_log_public(keys, ret_key);
-}
-
-static int log_sign(
-	void *keys, const void *message, size_t bytes, const char *comment, char **ret_signature)
-{
-	return device_keys_log_sign(keys, message, bytes, comment, ret_signature);
-}
-
-static int log_next(void *keys, struct minisign_key *ret_key)
-{
-	return device_keys_log_next(keys, ret_key);
-}
-
-static int log_advance(void *keys)
-{
-	return device_keys_log_advance(keys);
-}
-
-static int log_restart(void *keys)
-{
-	return device_keys_log_restart(keys);
-}
-
-static struct log_signer signer = {
-	NULL, device_public, device_sign, log_public, log_sign, log_next, log_advance, log_restart};
+static struct log_signer signer;
 
 static void open_log(const char *directory)
 {
@@ -89,7 +47,7 @@ static void open_log(const char *directory)
 
 	r = device_keys_open(directory, true, &keys, NULL, &problem);
 	if (r >= 0) {
-		signer.context = keys;
+		log_signer_init(keys, &signer);
 		r = audit_log_open(directory, &signer, &options, &audit_log, &problem);
 	}
 	must(r, problem_text(&problem, r));

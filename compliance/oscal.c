@@ -18,33 +18,15 @@
 
 #define OSCAL_VERSION "1.2.0"
 #define NAMESPACE     "urn:spoolguard:oscal"
-#define UUID_BYTES    37
-
-/* Version 4 of RFC 4122, 4.4. */
-static int draw_uuid(char ret_text[static UUID_BYTES])
-{
-	uint8_t b[16];
-	int r = random_bytes(b, sizeof(b));
-
-	if (r < 0)
-		return r;
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(ret_text, UUID_BYTES,
-		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		b[15]);
-	return 0;
-}
 
 static void add(struct json_object *to, const char *key, const char *text)
 {
 	json_object_object_add(to, key, json_object_new_string(text));
 }
 
-static int add_uuid(struct json_object *to, char ret_text[static UUID_BYTES])
+static int add_uuid(struct json_object *to, char ret_text[static RANDOM_UUID_BYTES])
 {
-	int r = draw_uuid(ret_text);
+	int r = random_uuid(ret_text);
 
 	if (r >= 0)
 		add(to, "uuid", ret_text);
@@ -116,7 +98,7 @@ static int add_plan(struct json_object *to)
 {
 	struct json_object *resource =
 		append(add_array(add_object(to, "back-matter"), "resources"));
-	char uuid[UUID_BYTES], href[UUID_BYTES + 1];
+	char uuid[RANDOM_UUID_BYTES], href[RANDOM_UUID_BYTES + 1];
 	int r = add_uuid(resource, uuid);
 
 	if (r < 0)
@@ -131,7 +113,7 @@ static int add_plan(struct json_object *to)
 }
 
 static int add_observation(struct json_object *array, const struct compliance_report *report,
-	const struct control *control, char ret_uuid[static UUID_BYTES])
+	const struct control *control, char ret_uuid[static RANDOM_UUID_BYTES])
 {
 	struct json_object *observation = append(array);
 	int r = add_uuid(observation, ret_uuid);
@@ -151,7 +133,7 @@ static int add_finding(
 	struct json_object *array, const struct control *control, const char *observation)
 {
 	struct json_object *finding = append(array), *properties, *target, *status;
-	char uuid[UUID_BYTES];
+	char uuid[RANDOM_UUID_BYTES];
 	int r = add_uuid(finding, uuid);
 
 	if (r < 0)
@@ -204,7 +186,7 @@ static void add_about(struct json_object *result, const struct compliance_report
 static int add_result(struct json_object *to, const struct compliance_report *report)
 {
 	struct json_object *result = append(add_array(to, "results")), *observations, *findings;
-	char uuid[UUID_BYTES];
+	char uuid[RANDOM_UUID_BYTES];
 	int r = add_uuid(result, uuid);
 
 	if (r < 0)
@@ -230,7 +212,7 @@ static int add_result(struct json_object *to, const struct compliance_report *re
 int compliance_oscal(const struct compliance_report *report, struct json_object **ret_object)
 {
 	struct json_object *whole, *results;
-	char uuid[UUID_BYTES];
+	char uuid[RANDOM_UUID_BYTES];
 	int r;
 
 	if (report->count == 0)

@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 static int from_kernel(unsigned char *at, size_t bytes)
@@ -30,6 +32,22 @@ int random_bytes(void *buf, size_t bytes)
 	if (bytes > INT_MAX)
 		return -EINVAL;
 	return RAND_priv_bytes(buf, (int)bytes) == 1 ? 0 : -EIO;
+}
+
+int random_uuid(char ret_text[static RANDOM_UUID_BYTES])
+{
+	uint8_t b[16];
+	int r = random_bytes(b, sizeof(b));
+
+	if (r < 0)
+		return r;
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	snprintf(ret_text, RANDOM_UUID_BYTES,
+		"%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		b[15]);
+	return 0;
 }
 
 int secret_new_random(size_t bytes, struct secret **ret_secret)

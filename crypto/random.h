@@ -13,6 +13,10 @@
 
 must_check int random_bytes(void *buf, size_t bytes);
 
+#define RANDOM_UUID_BYTES 37
+/* "1b4e28ba-2fa1-4d3b-a3f5-ef19b5a7633b": RFC 9562, version 4. */
+must_check int random_uuid(char ret_text[static RANDOM_UUID_BYTES]);
+
 /*
  * Ends what the library keeps for this thread: its generator's state, its list of errors.  The
  * library does so by itself when a thread has ended; a detached thread calls this before it says

@@ -105,7 +105,6 @@ void supervisor_stop_survey(struct supervisor *supervisor);
 must_check int supervisor_start_log(struct supervisor *supervisor);
 /* Reasons as the log is now. */
 void supervisor_judge_log(struct supervisor *supervisor);
-void supervisor_log_signer(struct device_keys *keys, struct log_signer *ret_signer);
 
 /* supervisor_clock.c */
 must_check int supervisor_clock_open(struct supervisor_clock *clock);

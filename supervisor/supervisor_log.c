@@ -7,6 +7,7 @@
  */
 #include "audit/log.h"
 #include "ipc/fields.h"
+#include "supervisor/log_signer.h"
 #include "supervisor/supervisor_impl.h"
 #include <errno.h>
 #include <grp.h>
@@ -19,60 +20,6 @@
 #define KEY_FULL	"audit-full"
 #define VOLUME_KEY	"volume "
 #define CHANGES_AT_ONCE 64
-
-/* --- who signs --- */
-
-static int device_public(void *context, struct minisign_key *ret_key)
-{
-	*ret_key = *device_keys_public(context);
-	return 0;
-}
-
-static int device_sign(void *context, const void *message, size_t bytes,
-	const char *trusted_comment, char **ret_signature)
-{
-	return device_keys_sign(context, message, bytes, trusted_comment, ret_signature);
-}
-
-static int log_public(void *context, struct minisign_key *ret_key)
-{
-	return device_keys_log_public(context, ret_key);
-}
-
-static int log_sign(void *context, const void *message, size_t bytes, const char *trusted_comment,
-	char **ret_signature)
-{
-	return device_keys_log_sign(context, message, bytes, trusted_comment, ret_signature);
-}
-
-static int log_next(void *context, struct minisign_key *ret_key)
-{
-	return device_keys_log_next(context, ret_key);
-}
-
-static int log_advance(void *context)
-{
-	return device_keys_log_advance(context);
-}
-
-static int log_restart(void *context)
-{
-	return device_keys_log_restart(context);
-}
-
-void supervisor_log_signer(struct device_keys *keys, struct log_signer *ret_signer)
-{
-	*ret_signer = (struct log_signer){
-		.context = keys,
-		.device_public = device_public,
-		.device_sign = device_sign,
-		.log_public = log_public,
-		.log_sign = log_sign,
-		.log_next = log_next,
-		.log_advance = log_advance,
-		.log_restart = log_restart,
-	};
-}
 
 /* --- opening --- */
 
@@ -141,7 +88,7 @@ static int open_keys(struct supervisor *supervisor, struct problem *reterr_probl
 		return r;
 	if (created)
 		say_made(keys, supervisor->config->state_directory);
-	supervisor_log_signer(keys, &supervisor->impl->signer);
+	log_signer_init(keys, &supervisor->impl->signer);
 	atomic_store(&supervisor->keys, keys);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "base/hex.h"
 #include "base/io.h"
 #include "tests/support/scratch.h"
-#include "tests/support/test_signer.h"
+#include "tests/support/memory_signer.h"
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +31,7 @@
 #define SMALL AUDIT_SEGMENT_BYTES_MIN
 
 static char directory[256];
-static struct test_signer signer;
+static struct memory_signer signer;
 static struct audit_log *audit_log;
 static struct audit_log_options options;
 static struct problem problem;
@@ -83,7 +83,7 @@ static may_be_unused void log_setup(void)
 
 	snprintf(directory, sizeof(directory), "%s/%d-%u", scratch_path(), (int)getpid(), ++n);
 	ck_assert_int_eq(mkdir(directory, 0700), 0);
-	test_signer_init(&signer);
+	memory_signer_init(&signer);
 	options = (struct audit_log_options){.readers = (gid_t)-1};
 	audit_log = NULL;
 	problem.text[0] = '\0';
@@ -100,7 +100,7 @@ static may_be_unused void log_teardown(void)
 	log_files_set_hook(NULL, NULL);
 	signer.before = NULL;
 	close_log();
-	test_signer_done(&signer);
+	memory_signer_done(&signer);
 }
 
 static may_be_unused int try_open(void)
@@ -256,7 +256,7 @@ static may_be_unused void verify(void)
 	struct trust trust;
 	int r;
 
-	test_signer_trust(&signer, &trust);
+	memory_signer_trust(&signer, &trust);
 	r = log_verify(path_of("audit"), NULL, &trust, &verdict, &problem);
 	ck_assert_msg(r == 0, "%s", problem.text);
 	ck_assert_msg(verdict.good, "%s", verdict.count ? verdict.findings[0].text : "");

@@ -17,7 +17,7 @@
 #define BIG_BYTES 6900 /* of data: two such records fill a segment */
 
 static char prepared[300];
-static struct test_signer prepared_signer;
+static struct memory_signer prepared_signer;
 static struct audit_position acknowledged;
 
 static int add_big(void)
@@ -87,15 +87,15 @@ static void prepare(void)
 	close(fd);
 	snprintf(prepared, sizeof(prepared), "%s.prepared", directory);
 	run("mv '%s' '%s'", directory, prepared);
-	test_signer_copy(&prepared_signer, &signer);
+	memory_signer_copy(&prepared_signer, &signer);
 }
 
 static void start_from_prepared(void)
 {
 	log_files_set_hook(NULL, NULL);
 	run("rm -rf '%s' '%s.left' && cp -r '%s' '%s'", directory, directory, prepared, directory);
-	test_signer_done(&signer);
-	test_signer_copy(&signer, &prepared_signer);
+	memory_signer_done(&signer);
+	memory_signer_copy(&signer, &prepared_signer);
 	acknowledged = (struct audit_position){.sequence = 0};
 	power_cut_watch(directory);
 }
@@ -441,7 +441,7 @@ static void setup(void)
 static void teardown(void)
 {
 	log_teardown();
-	test_signer_done(&prepared_signer);
+	memory_signer_done(&prepared_signer);
 	power_cut_forget();
 	if (*prepared)
 		run("rm -rf '%s' '%s' '%s.left'", prepared, directory, directory);

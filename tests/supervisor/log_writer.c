@@ -7,50 +7,11 @@
  * DIRECTORY is a state directory; keys and log are made, or gone on with.  RECORDS 0: until it is
  * killed.  Each number that is written to stdout is that of a record that is durable.
  */
-#include "audit/log.h"
-#include "keystore/device_keys.h"
+#include "supervisor/log_signer.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int device_public(void *context, struct minisign_key *ret_key)
-{
-	*ret_key = *device_keys_public(context);
-	return 0;
-}
-
-static int device_sign(void *context, const void *message, size_t bytes,
-	const char *trusted_comment, char **ret_signature)
-{
-	return device_keys_sign(context, message, bytes, trusted_comment, ret_signature);
-}
-
-static int log_public(void *context, struct minisign_key *ret_key)
-{
-	return device_keys_log_public(context, ret_key);
-}
-
-static int log_sign(void *context, const void *message, size_t bytes, const char *trusted_comment,
-	char **ret_signature)
-{
-	return device_keys_log_sign(context, message, bytes, trusted_comment, ret_signature);
-}
-
-static int log_next(void *context, struct minisign_key *ret_key)
-{
-	return device_keys_log_next(context, ret_key);
-}
-
-static int log_advance(void *context)
-{
-	return device_keys_log_advance(context);
-}
-
-static int log_restart(void *context)
-{
-	return device_keys_log_restart(context);
-}
 
 static int fail(const char *what, const struct problem *problem, int error)
 {
@@ -85,8 +46,7 @@ static int add(struct audit_log *log, uint64_t number)
 
 int main(int argc, char **argv)
 {
-	struct log_signer signer = {NULL, device_public, device_sign, log_public, log_sign,
-		log_next, log_advance, log_restart};
+	struct log_signer signer;
 	struct audit_log_options options = {.when_full = LOG_ROTATE, .readers = (gid_t)-1};
 	struct problem problem = {""};
 	struct device_keys *keys;
@@ -102,7 +62,7 @@ int main(int argc, char **argv)
 	r = device_keys_open(argv[1], true, &keys, NULL, &problem);
 	if (r < 0)
 		return fail("keys", &problem, r);
-	signer.context = keys;
+	log_signer_init(keys, &signer);
 	r = audit_log_open(argv[1], &signer, &options, &log, &problem);
 	for (uint64_t i = 0; r >= 0 && (records == 0 || i < records); i++)
 		r = add(log, i);

@@ -10,6 +10,7 @@
  */
 #include "supervisor/events.h"
 #include "base/clock.h"
+#include "supervisor/log_signer.h"
 #include "supervisor/supervisor_impl.h"
 #include "tests/support/scratch.h"
 #include <check.h>
@@ -87,7 +88,7 @@ static void setup(void)
 	atomic_store(&refuses_to_open, 0);
 	options = (struct audit_log_options){.readers = (gid_t)-1};
 	ck_assert_int_eq(device_keys_open(directory, true, &keys, NULL, &problem), 0);
-	supervisor_log_signer(keys, &signer);
+	log_signer_init(keys, &signer);
 }
 
 static void teardown(void)

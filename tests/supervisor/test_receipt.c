@@ -11,6 +11,7 @@
 #include "audit/receipt_check.h"
 #include "ipc/fields.h"
 #include "supervisor/ledger_record.h"
+#include "supervisor/log_signer.h"
 #include "tests/support/scratch.h"
 #include <check.h>
 #include <errno.h>
@@ -32,52 +33,6 @@ static struct device device;
 static struct problem problem;
 static struct receipt_signed made;
 
-/* --- the log's signer, over the device's keys --- */
-
-static int device_public(void *keys, struct minisign_key *ret_key)
-{
-	*ret_key = *device_keys_public(keys);
-	return 0;
-}
-
-static int device_sign(
-	void *keys, const void *message, size_t bytes, const char *comment, char **ret_signature)
-{
-	return device_keys_sign(keys, message, bytes, comment, ret_signature);
-}
-
-static int log_public(void *keys, struct minisign_key *ret_key)
-{
-	return device_keys_log_public(keys, ret_key);
-}
-
-static int log_sign(
-	void *keys, const void *message, size_t bytes, const char *comment, char **ret_signature)
-{
-	return device_keys_log_sign(keys, message, bytes, comment, ret_signature);
-}
-
-static int log_next(void *keys, struct minisign_key *ret_key)
-{
-	return device_keys_log_next(keys, ret_key);
-}
-
-static int log_advance(void *keys)
-{
-	return device_keys_log_advance(keys);
-}
-
-static int log_restart(void *keys)
-{
-	return device_keys_log_restart(keys);
-}
-
-static struct log_signer signer_of(struct device_keys *keys)
-{
-	return (struct log_signer){keys, device_public, device_sign, log_public, log_sign, log_next,
-		log_advance, log_restart};
-}
-
 /* --- fixture --- */
 
 static void open_log(struct device *of, uint64_t segment_bytes, uint64_t size_bytes)
@@ -98,7 +53,7 @@ static void make_device(struct device *ret)
 	snprintf(ret->log_path, sizeof(ret->log_path), "%s/audit", ret->directory);
 	ck_assert_int_eq(mkdir(ret->directory, 0700), 0);
 	ck_assert_int_eq(device_keys_open(ret->directory, true, &ret->keys, NULL, &problem), 0);
-	ret->signer = signer_of(ret->keys);
+	log_signer_init(ret->keys, &ret->signer);
 	ret->trust = (struct trust){.device = *device_keys_public(ret->keys),
 		.has_log_root = true,
 		.log_root = *device_keys_log_root(ret->keys)};

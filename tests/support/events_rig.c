@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/events_rig.h"
+#include "supervisor/log_signer.h"
 #include "supervisor/supervisor_impl.h"
 #include <check.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ struct events *events_rig_open(const char *directory)
 	where = directory;
 	ck_assert_msg(
 		device_keys_open(directory, true, &keys, NULL, &problem) == 0, "%s", problem.text);
-	supervisor_log_signer(keys, &signer);
+	log_signer_init(keys, &signer);
 	ck_assert_int_eq(events_new(directory, &events), 0);
 	ck_assert_int_eq(events_start(events, &source), 0);
 	events_get_health(events, &health);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_signer.h - who signs a test's audit log: keys in memory that outlive the log
+ * memory_signer.h - who signs a test's audit log: keys in memory that outlive the log
  *
  * Each call is all or nothing, and durable.  Errors of set-up end the test.
  */
-#ifndef SPOOLGUARD_TESTS_SUPPORT_TEST_SIGNER_H
-#define SPOOLGUARD_TESTS_SUPPORT_TEST_SIGNER_H
+#ifndef SPOOLGUARD_TESTS_SUPPORT_MEMORY_SIGNER_H
+#define SPOOLGUARD_TESTS_SUPPORT_MEMORY_SIGNER_H
 
 #include "audit/log.h"
 #include "audit/trust.h"
 
-struct test_signer {
+struct memory_signer {
 	struct log_signer signer; /* to be given to audit_log_open() */
 	/* Asked before each call that changes something or signs, if set; < 0: the call fails. */
 	int (*before)(void *context);
@@ -20,11 +20,11 @@ struct test_signer {
 	unsigned int advances, restarts;
 };
 
-void test_signer_init(struct test_signer *signer);
+void memory_signer_init(struct memory_signer *signer);
 /* The same keys, for another run from the same state. */
-void test_signer_copy(struct test_signer *signer, const struct test_signer *from);
-void test_signer_done(struct test_signer *signer);
+void memory_signer_copy(struct memory_signer *signer, const struct memory_signer *from);
+void memory_signer_done(struct memory_signer *signer);
 /* What an auditor was given: the device's key, and that of the log's first segment. */
-void test_signer_trust(const struct test_signer *signer, struct trust *ret_trust);
+void memory_signer_trust(const struct memory_signer *signer, struct trust *ret_trust);
 
 #endif

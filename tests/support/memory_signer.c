@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/support/test_signer.h"
+#include "tests/support/memory_signer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,26 +8,26 @@
 static void require(int r)
 {
 	if (r < 0) {
-		fprintf(stderr, "test_signer: %s\n", strerror(-r));
+		fprintf(stderr, "memory_signer: %s\n", strerror(-r));
 		abort();
 	}
 }
 
-static int before(struct test_signer *signer)
+static int before(struct memory_signer *signer)
 {
 	return signer->before ? signer->before(signer->context) : 0;
 }
 
 static int device_public(void *context, struct minisign_key *ret_key)
 {
-	*ret_key = ((struct test_signer *)context)->device;
+	*ret_key = ((struct memory_signer *)context)->device;
 	return 0;
 }
 
 static int device_sign(
 	void *context, const void *message, size_t bytes, const char *comment, char **ret_signature)
 {
-	struct test_signer *signer = context;
+	struct memory_signer *signer = context;
 	int r = before(signer);
 
 	return r < 0 ? r
@@ -37,14 +37,14 @@ static int device_sign(
 
 static int log_public(void *context, struct minisign_key *ret_key)
 {
-	*ret_key = ((struct test_signer *)context)->log_key;
+	*ret_key = ((struct memory_signer *)context)->log_key;
 	return 0;
 }
 
 static int log_sign(
 	void *context, const void *message, size_t bytes, const char *comment, char **ret_signature)
 {
-	struct test_signer *signer = context;
+	struct memory_signer *signer = context;
 	int r = before(signer);
 
 	return r < 0 ? r
@@ -54,7 +54,7 @@ static int log_sign(
 
 static int log_next(void *context, struct minisign_key *ret_key)
 {
-	struct test_signer *signer = context;
+	struct memory_signer *signer = context;
 	int r = before(signer);
 
 	if (r >= 0 && !signer->next_seed)
@@ -66,7 +66,7 @@ static int log_next(void *context, struct minisign_key *ret_key)
 
 static int log_advance(void *context)
 {
-	struct test_signer *signer = context;
+	struct memory_signer *signer = context;
 	int r = before(signer);
 
 	if (r < 0)
@@ -83,7 +83,7 @@ static int log_advance(void *context)
 
 static int log_restart(void *context)
 {
-	struct test_signer *signer = context;
+	struct memory_signer *signer = context;
 	int r = before(signer);
 
 	if (r < 0)
@@ -97,9 +97,9 @@ static int log_restart(void *context)
 	return r;
 }
 
-static void init_calls(struct test_signer *signer)
+static void init_calls(struct memory_signer *signer)
 {
-	*signer = (struct test_signer){
+	*signer = (struct memory_signer){
 		.signer =
 			{
 				.context = signer,
@@ -114,7 +114,7 @@ static void init_calls(struct test_signer *signer)
 	};
 }
 
-void test_signer_init(struct test_signer *signer)
+void memory_signer_init(struct memory_signer *signer)
 {
 	init_calls(signer);
 	require(minisign_key_new(&signer->device_seed, &signer->device));
@@ -128,7 +128,7 @@ static void copy_seed(const struct secret *from, struct secret **ret_seed)
 		require(secret_new_copy(secret_peek(from), secret_size(from), ret_seed));
 }
 
-void test_signer_copy(struct test_signer *signer, const struct test_signer *from)
+void memory_signer_copy(struct memory_signer *signer, const struct memory_signer *from)
 {
 	init_calls(signer);
 	copy_seed(from->device_seed, &signer->device_seed);
@@ -142,7 +142,7 @@ void test_signer_copy(struct test_signer *signer, const struct test_signer *from
 	signer->restarts = from->restarts;
 }
 
-void test_signer_done(struct test_signer *signer)
+void memory_signer_done(struct memory_signer *signer)
 {
 	secret_free(signer->device_seed);
 	secret_free(signer->log_seed);
@@ -150,7 +150,7 @@ void test_signer_done(struct test_signer *signer)
 	signer->device_seed = signer->log_seed = signer->next_seed = NULL;
 }
 
-void test_signer_trust(const struct test_signer *signer, struct trust *ret_trust)
+void memory_signer_trust(const struct memory_signer *signer, struct trust *ret_trust)
 {
 	*ret_trust = (struct trust){
 		.device = signer->device, .has_log_root = true, .log_root = signer->root};

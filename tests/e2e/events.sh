@@ -91,9 +91,8 @@ seen volume-failed "$uuid" "process ended"
 seen volume-attached "$uuid" "not detached in order"
 kill -9 "$(mounter)"
 seen service-fault "" "it ended"
-wait_until 30 is_open
 mark_events
-"$sg" detach "$image" >/dev/null || fail "detach"
+wait_until 60 "$sg" detach "$image" || fail "detach" # once there is a mounter again
 seen volume-detached "$uuid"
 happens ".event == \"management\" and .data.method == \"Detach\" and .object.volume == \"$uuid\""
 happens '.event == "key-state" and .data.to == "suspended"'

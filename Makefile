@@ -119,7 +119,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libsodium-dev libcryptset
 	libcups2-dev libinih-dev libsqlite3-dev check
 DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2fsprogs fuse3 xfsprogs \
 	btrfs-progs f2fs-tools fdisk dmsetup fio jq minisign util-linux mount python3 \
-	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common \
+	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common qemu-system-x86 cpio kmod \
 	python3-jsonschema openscap-scanner ruby-serverspec \
 	systemd systemd-container apparmor groff-base mandoc logrotate lintian dpkg-dev debhelper dh-apparmor \
 	rsyslog rsyslog-gnutls rsyslog-openssl gnutls-bin sqlite3 python3-prometheus-client

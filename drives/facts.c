@@ -49,6 +49,7 @@ static const struct drive_ops *ops_of_interface(enum command_interface interface
 	case INTERFACE_NVME:
 		return &drive_ops_nvme;
 	case INTERFACE_SCSI:
+		return &drive_ops_ata; /* those of SCSI are not known */
 	case INTERFACE_MMC:
 	case INTERFACE_BLOCK:
 		return NULL;

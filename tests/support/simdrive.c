@@ -285,6 +285,7 @@ static const struct simdrive_model *model_of(enum simdrive_kind kind)
 	case SIMDRIVE_NVME:
 		return &simdrive_nvme;
 	case SIMDRIVE_ATA:
+		return &simdrive_ata;
 	case SIMDRIVE_SCSI:
 	case SIMDRIVE_MMC:
 		return NULL;

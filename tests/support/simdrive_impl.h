@@ -62,7 +62,7 @@ struct simdrive {
 	void *hook_context;
 };
 
-extern const struct simdrive_model simdrive_nvme;
+extern const struct simdrive_model simdrive_nvme, simdrive_ata;
 
 /* A command that would change the drive was given: counts it. */
 void simdrive_changed(struct simdrive *drive);

@@ -462,6 +462,31 @@ START_TEST(a_bridge_that_swallows_commands_has_failed)
 }
 END_TEST
 
+static void swallow_the_erase(void *context, void *command, int result)
+{
+	const struct scsi_command *scsi = command;
+
+	(void)context;
+	if (result == 1 && scsi->cdb[14] == ATA_ERASE_PREPARE)
+		rig.drive->options.swallow = true;
+	if (result == 0 && scsi->cdb[14] == ATA_ERASE_UNIT)
+		rig.drive->options.swallow = false;
+}
+
+/* U3, U2 */
+START_TEST(an_erase_that_keeps_its_password_has_failed)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(erases); i++) {
+		make((struct simdrive_options){0});
+		simdrive_set_hook(rig.drive, swallow_the_erase, NULL);
+		ck_assert_int_eq(drive_rig_perform(&rig, erases[i]), 0);
+		check_said(METHOD_FAILED, "kept its password");
+		ck_assert(!is_enabled());
+		teardown();
+	}
+}
+END_TEST
+
 /* T1 */
 START_TEST(an_older_success_is_not_taken_for_this_one)
 {
@@ -721,6 +746,7 @@ static void add_methods(TCase *tcase)
 	tcase_add_test(tcase, a_password_that_cannot_be_taken_off_is_named);
 	tcase_add_test(tcase, a_liar_says_done_and_the_witness_knows_better);
 	tcase_add_test(tcase, a_bridge_that_swallows_commands_has_failed);
+	tcase_add_test(tcase, an_erase_that_keeps_its_password_has_failed);
 	tcase_add_test(tcase, an_older_success_is_not_taken_for_this_one);
 	tcase_add_test(tcase, a_failed_sanitize_is_said_and_its_state_left);
 	tcase_add_test(tcase, an_erase_that_fails_takes_its_password_off);

@@ -324,8 +324,7 @@ static int ask(const struct command_port *port, struct drive_facts *facts)
 	int r = ata_identify(port, &identity);
 
 	for (size_t i = 0; i < ARRAY_SIZE(of_scsi); i++)
-		offer_refuse(facts, of_scsi[i],
-			"SCSI's own SANITIZE is not used: spoolguard does not know it");
+		offer_refuse(facts, of_scsi[i], "an ATA drive is sent its own commands");
 	if (r == -EOPNOTSUPP || r == -EBADMSG) {
 		refuse_all(facts,
 			r == -EBADMSG ? "what the drive tells of itself is damaged"

@@ -44,12 +44,11 @@ int method_parse(const char *name, enum method_kind *ret_kind)
 /* One line for each interface whose commands are known. */
 static const struct drive_ops *ops_of_interface(enum command_interface interface, bool is_ata)
 {
-	(void)is_ata;
 	switch (interface) {
 	case INTERFACE_NVME:
 		return &drive_ops_nvme;
 	case INTERFACE_SCSI:
-		return &drive_ops_ata; /* those of SCSI are not known */
+		return is_ata ? &drive_ops_ata : &drive_ops_scsi; /* which asks both */
 	case INTERFACE_MMC:
 	case INTERFACE_BLOCK:
 		return NULL;

@@ -18,6 +18,10 @@ enum {
 	ASCQ_ATA_INFORMATION = 0x1d, /* of ASC 0 */
 	UPPER_COUNT = 0x40,
 	UPPER_LBA = 0x20,
+	KEY_SPECIFIC = 0x02, /* descriptor */
+	KEY_SPECIFIC_BYTES = 8,
+	FIXED_KEY_SPECIFIC_AT = 15,
+	KEY_SPECIFIC_VALID = 0x80,
 };
 
 static bool is_fixed(uint8_t code)
@@ -65,6 +69,22 @@ static int fixed_registers(
 	return 0;
 }
 
+/* The descriptor of that type and size; NULL: there is none. */
+static const uint8_t *find_descriptor(
+	const uint8_t *sense, size_t bytes, uint8_t type, size_t wanted)
+{
+	size_t end = DESCRIPTORS_AT + (size_t)sense[FIXED_LENGTH_AT];
+
+	if (end > bytes)
+		end = bytes;
+	for (size_t at = DESCRIPTORS_AT; at + 2 <= end; at += 2 + (size_t)sense[at + 1]) {
+		if (sense[at] == type)
+			return at + wanted <= end && sense[at + 1] == wanted - 2 ? sense + at
+										 : NULL;
+	}
+	return NULL;
+}
+
 static void take_descriptor(const uint8_t *at, struct ata_registers *ret_registers)
 {
 	static const uint8_t lba_at[] = {10, 8, 6, 11, 9, 7}; /* highest byte first */
@@ -86,24 +106,39 @@ static void take_descriptor(const uint8_t *at, struct ata_registers *ret_registe
 int scsi_sense_registers(const uint8_t *sense, size_t bytes, struct ata_registers *ret_registers)
 {
 	struct scsi_sense about;
-	size_t end;
+	const uint8_t *at;
 	int r = scsi_sense_decode(sense, bytes, &about);
 
 	if (r < 0 || about.deferred)
 		return -EBADMSG;
 	if (is_fixed(sense[0] & 0x7f))
 		return fixed_registers(sense, &about, ret_registers);
-	end = DESCRIPTORS_AT + (size_t)sense[FIXED_LENGTH_AT];
-	if (end > bytes)
-		end = bytes;
-	for (size_t at = DESCRIPTORS_AT; at + 2 <= end; at += 2 + (size_t)sense[at + 1]) {
-		if (sense[at] != ATA_STATUS_RETURN)
-			continue;
-		if (at + ATA_STATUS_RETURN_BYTES > end ||
-			sense[at + 1] != ATA_STATUS_RETURN_BYTES - 2)
-			return -EBADMSG;
-		take_descriptor(sense + at, ret_registers);
-		return 0;
+	at = find_descriptor(sense, bytes, ATA_STATUS_RETURN, ATA_STATUS_RETURN_BYTES);
+	if (!at)
+		return -EBADMSG;
+	take_descriptor(at, ret_registers);
+	return 0;
+}
+
+int scsi_sense_progress(const uint8_t *sense, size_t bytes, uint32_t *ret_progress)
+{
+	struct scsi_sense about;
+	const uint8_t *at;
+	int r = scsi_sense_decode(sense, bytes, &about);
+
+	if (r < 0)
+		return r;
+	if (!is_fixed(sense[0] & 0x7f)) {
+		at = find_descriptor(sense, bytes, KEY_SPECIFIC, KEY_SPECIFIC_BYTES);
+		at = at ? at + 4 : NULL;
+	} else {
+		bool has = bytes >= FIXED_KEY_SPECIFIC_AT + 3 &&
+			   sense[FIXED_LENGTH_AT] + DESCRIPTORS_AT >= FIXED_KEY_SPECIFIC_AT + 3;
+
+		at = has ? sense + FIXED_KEY_SPECIFIC_AT : NULL;
 	}
-	return -EBADMSG;
+	if (!at || !(at[0] & KEY_SPECIFIC_VALID))
+		return -EBADMSG;
+	*ret_progress = (uint32_t)at[1] << 8 | at[2];
+	return 0;
 }

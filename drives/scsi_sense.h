@@ -34,5 +34,7 @@ must_check int scsi_sense_decode(const uint8_t *sense, size_t bytes, struct scsi
 /* -EBADMSG: there are no registers in it. */
 must_check int scsi_sense_registers(
 	const uint8_t *sense, size_t bytes, struct ata_registers *ret_registers);
+/* How far an operation is that is under way, of 65536.  -EBADMSG: it is not told. */
+must_check int scsi_sense_progress(const uint8_t *sense, size_t bytes, uint32_t *ret_progress);
 
 #endif

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as sense data and as an ATA drive's pages: no decoder reads beyond them, and what it
- * takes is possible.  Input: which decoder (first byte), then the page's beginning.
+ * Any bytes as sense data, and as an ATA or a SCSI drive's pages: no decoder reads beyond them, and
+ * what it takes is possible.  Input: which decoder (first byte), then the page's beginning.
  */
 #include "base/bytes.h"
 #include "drives/ata_identify.h"
+#include "drives/scsi_pages.h"
 #include "drives/scsi_sense.h"
 #include "tests/support/fuzz.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { DECODERS = 3 };
+enum { DECODERS = 4 };
 
 static void check_text(const char *text)
 {
@@ -53,17 +54,46 @@ static void try_sense(const uint8_t *sense, size_t bytes)
 {
 	struct ata_registers registers;
 	struct scsi_sense about;
+	uint32_t progress;
 
+	if (scsi_sense_progress(sense, bytes, &progress) >= 0)
+		fuzz_require(progress < 65536);
 	if (scsi_sense_registers(sense, bytes, &registers) < 0)
 		return;
 	fuzz_require(scsi_sense_decode(sense, bytes, &about) >= 0 && !about.deferred);
 	fuzz_require(registers.lba < UINT64_C(1) << 48);
 }
 
+static void try_pages(const uint8_t *page, size_t bytes)
+{
+	char serial[FACTS_TEXT_BYTES], wwn[FACTS_TEXT_BYTES];
+	struct scsi_inquiry inquiry;
+	struct scsi_capacity capacity;
+	struct scsi_medium medium;
+	bool supported;
+
+	if (scsi_inquiry_decode(page, bytes, &inquiry) >= 0) {
+		check_text(inquiry.vendor);
+		check_text(inquiry.model);
+		check_text(inquiry.firmware);
+	}
+	if (scsi_serial_decode(page, bytes, serial) >= 0)
+		check_text(serial);
+	if (scsi_names_decode(page, bytes, wwn) >= 0)
+		check_text(wwn);
+	if (scsi_capacity_decode(page, bytes, &capacity) >= 0)
+		fuzz_require(
+			capacity.bytes >= capacity.logical_bytes && capacity.logical_bytes >= 512);
+	if (scsi_support_decode(page, bytes, &supported) >= 0)
+		fuzz_require(!supported || (page[1] & 7) == 3);
+	if (scsi_medium_decode(page, bytes, &medium) >= 0)
+		fuzz_require(medium.rotation_known || medium.rotation_rpm == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	static void (*const decoders[DECODERS])(const uint8_t *, size_t) = {
-		try_identity, try_configuration, try_sense};
+		try_identity, try_configuration, try_sense, try_pages};
 	uint8_t *whole, *cut;
 
 	if (bytes == 0)
@@ -87,6 +117,8 @@ void fuzz_seeds(void)
 		0x23, 0x44, 0x11, 0x55, 0x22, 0x66, 0x33, 0x40, 0x50};
 	static const uint8_t fixed[] = {
 		2, 0xf0, 0, 1, 0, 0x50, 0x40, 0x23, 10, 0x60, 1, 2, 3, 0, 0x1d};
+	static const uint8_t names[] = {
+		3, 0, 0x83, 0, 12, 1, 3, 0, 8, 0x50, 0, 0xc5, 0, 0, 0, 0, 2};
 	uint8_t seed[1 + ATA_PAGE_BYTES] = {0};
 
 	bytes_put_le16(seed + 1 + 118, 0xf000);
@@ -101,4 +133,5 @@ void fuzz_seeds(void)
 	fuzz_seed(seed, sizeof(seed));
 	fuzz_seed(sense, sizeof(sense));
 	fuzz_seed(fixed, sizeof(fixed));
+	fuzz_seed(names, sizeof(names));
 }

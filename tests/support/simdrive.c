@@ -287,6 +287,7 @@ static const struct simdrive_model *model_of(enum simdrive_kind kind)
 	case SIMDRIVE_ATA:
 		return &simdrive_ata;
 	case SIMDRIVE_SCSI:
+		return &simdrive_scsi;
 	case SIMDRIVE_MMC:
 		return NULL;
 	}

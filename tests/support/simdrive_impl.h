@@ -62,7 +62,7 @@ struct simdrive {
 	void *hook_context;
 };
 
-extern const struct simdrive_model simdrive_nvme, simdrive_ata;
+extern const struct simdrive_model simdrive_nvme, simdrive_ata, simdrive_scsi;
 
 /* A command that would change the drive was given: counts it. */
 void simdrive_changed(struct simdrive *drive);

@@ -6,6 +6,7 @@
  * would otherwise offer by one wrong bit what they do not have.
  */
 #include "drives/ata_impl.h"
+#include "drives/scsi_impl.h"
 #include "drives/tcg.h"
 #include <errno.h>
 #include <stdio.h>
@@ -116,12 +117,15 @@ int ata_send(const struct command_port *port, struct ata_command *command)
 		.data_bytes = command->data ? ATA_PAGE_BYTES : 0,
 		.timeout_ms = command->timeout_ms > 0 ? command->timeout_ms : ATA_ASK_MS,
 	};
-	int r;
-
 	encode(command, scsi.cdb);
-	r = port->ops->scsi(port->context, &scsi);
-	if (r < 0)
-		return r;
+	for (unsigned int tries = 0; tries < SCSI_ATTENTIONS_MAX; tries++) {
+		int r = port->ops->scsi(port->context, &scsi);
+
+		if (r < 0)
+			return r;
+		if (!scsi_is_attention(&scsi))
+			break;
+	}
 	if (scsi.host_status != 0)
 		return -EIO;
 	return judge(command, &scsi);

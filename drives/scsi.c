@@ -34,7 +34,7 @@ static const struct {
 	{METHOD_SCSI_SANITIZE_BLOCK, SCSI_SANITIZE_BLOCK},
 	{METHOD_SCSI_SANITIZE_OVERWRITE, SCSI_SANITIZE_OVERWRITE}};
 
-static bool is_attention(const struct scsi_command *command)
+bool scsi_is_attention(const struct scsi_command *command)
 {
 	struct scsi_sense sense;
 
@@ -58,7 +58,7 @@ int scsi_send(const struct command_port *port, struct scsi_command *command,
 		r = port->ops->scsi(port->context, command);
 		if (r < 0)
 			return r;
-		if (!is_attention(command))
+		if (!scsi_is_attention(command))
 			break;
 	}
 	if (command->host_status != 0)

@@ -22,6 +22,8 @@ struct scsi_sanitize_status {
 	uint32_t progress; /* of 65536 */
 };
 
+/* It was not carried out: the drive tells of a reset, of its power, or of others first. */
+bool scsi_is_attention(const struct scsi_command *command);
 /* 1: GOOD; 0: anything else, in words; -errno: not delivered. */
 must_check int scsi_send(const struct command_port *port, struct scsi_command *command,
 	char ret_refusal[static FACTS_WHY_BYTES / 2]);

@@ -279,6 +279,35 @@ START_TEST(what_takes_no_ata_commands_is_not_taken_for_an_ata_drive)
 }
 END_TEST
 
+static void attention(void *context, void *command, int result)
+{
+	const uint8_t sense[18] = {0x70, 0, 6, [7] = 10, [12] = 0x29};
+	struct scsi_command *scsi = command;
+	unsigned int *left = context;
+
+	if (result != 0 || *left == 0)
+		return;
+	--*left;
+	scsi->status = 2;
+	scsi->sense_bytes = sizeof(sense);
+	memcpy(scsi->sense, sense, sizeof(sense));
+}
+
+START_TEST(what_is_told_of_a_reset_is_no_answer)
+{
+	unsigned int left = 2;
+
+	make((struct simdrive_options){0});
+	simdrive_set_hook(rig.drive, attention, &left);
+	ck_assert_int_eq(facts_ask(simdrive_port(rig.drive), &rig.facts), 0);
+	ck_assert(rig.facts.is_ata);
+	ck_assert_uint_eq(offers_in_all(), 5);
+	left = 1000; /* without end it is none either */
+	ck_assert_int_eq(facts_ask(simdrive_port(rig.drive), &rig.facts), 0);
+	ck_assert_uint_eq(offers_in_all(), 0);
+}
+END_TEST
+
 /* P2: "good" without registers is no answer to what has its answer in them. */
 START_TEST(a_bridge_without_registers_offers_no_sanitize)
 {
@@ -730,6 +759,7 @@ static void add_facts(TCase *tcase)
 	tcase_add_test(tcase, a_damaged_identity_offers_nothing);
 	tcase_add_test(tcase, each_question_that_fails_makes_nothing_better);
 	tcase_add_test(tcase, what_takes_no_ata_commands_is_not_taken_for_an_ata_drive);
+	tcase_add_test(tcase, what_is_told_of_a_reset_is_no_answer);
 	tcase_add_test(tcase, a_bridge_without_registers_offers_no_sanitize);
 }
 

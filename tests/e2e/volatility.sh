@@ -102,7 +102,7 @@ refuses 2 'one word too many' "$sg" volatility word
 detach >/dev/null
 configure "$(volume spool "$image" "$mount" 'unlock = key-file' "key_file = $pass")" '[cups]' 'enabled = no'
 start_service
-seen volume-open spool
+seen volume-attached spool
 statement 0
 holds '.service and ([.places[] | select(.id == "spool-volume")] | length == 1)'
 holds "$(row spool-volume) | .medium.reason and .known"

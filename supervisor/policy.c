@@ -186,7 +186,9 @@ static bool decide(struct policy *policy, const struct figures *figures, bool *r
 	*ret_hold = find_reason(policy, figures, reason);
 	changed = *ret_hold != policy->holding;
 	/* Figures in a reason grow old by the minute; a queue's message need not follow each. */
-	differs = changed || (*ret_hold && policy->asked != policy->done);
+	/* Whoever asked may have paused queues himself: they are looked at, whatever was decided
+	 * before. */
+	differs = changed || policy->asked != policy->done;
 	policy->holding = *ret_hold;
 	if (differs)
 		strcpy(policy->reason, reason);

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../vm/vm.sh"
 vm_need
 for program in nvme_target drive_tool; do
-	[ -x "$build/tests/drives/$program" ] || make -s -C "$root" "build/tests/drives/$program" >/dev/null || fail "$program does not build"
+	[ -x "$build/tests/drives/$program" ] || make -s -C "$root" BUILD="${build#"$root"/}" "${build#"$root"/}/tests/drives/$program" >/dev/null || fail "$program does not build"
 done
 
 targets=()

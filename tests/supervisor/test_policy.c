@@ -376,6 +376,24 @@ START_TEST(who_holds_is_told_when_every_queue_stands)
 }
 END_TEST
 
+/* A wipe pauses queues itself, and is over before a round has seen that it holds. */
+START_TEST(a_hold_that_was_shorter_than_a_round_is_released_too)
+{
+	int before;
+
+	policy_update(policy, &figures);
+	before = queue.releases;
+	ck_assert_int_eq(policy_hold(policy, "wipe", "a short one"), 0);
+	queue.held = true;
+	policy_release(policy, "wipe");
+	settles();
+	ck_assert_int_eq(queue.releases, before + 1);
+	ck_assert(!queue.held);
+	policy_update(policy, &figures);
+	ck_assert_int_eq(queue.releases, before + 1); /* and CUPS is left in peace */
+}
+END_TEST
+
 START_TEST(of_several_who_hold_the_last_lets_go)
 {
 	char key[16];
@@ -438,6 +456,7 @@ int main(void)
 	tcase_add_test(tcase, a_cupsd_that_is_not_there_is_no_reason_of_ours);
 	tcase_add_test(tcase, a_hold_that_is_not_complete_is_ordered_again);
 	tcase_add_test(tcase, who_holds_is_told_when_every_queue_stands);
+	tcase_add_test(tcase, a_hold_that_was_shorter_than_a_round_is_released_too);
 	tcase_add_test(tcase, of_several_who_hold_the_last_lets_go);
 	tcase_add_test(tcase, without_an_intake_it_is_said_and_nothing_breaks);
 	suite_add_tcase(suite, tcase);

@@ -291,14 +291,12 @@ int audit_export(int argc, char **argv)
 	r = parse(argc, argv, &arguments);
 	if (r != CLI_YES)
 		return r;
-	if (!arguments.directory) {
-		r = audit_log_directory(&directory, &problem);
-		if (r < 0) {
-			(void)cli_fail(&problem, r);
-			return CLI_CANNOT_TELL;
-		}
-		arguments.directory = directory;
+	r = audit_log_directory(arguments.directory, &directory, &problem);
+	if (r < 0) {
+		(void)cli_fail(&problem, r);
+		return CLI_CANNOT_TELL;
 	}
+	arguments.directory = directory;
 	if (arguments.format->add)
 		return export_records(&arguments, arguments.directory);
 	r = audit_copy(arguments.directory, arguments.output, &problem);

@@ -219,12 +219,10 @@ int audit_show(int argc, char **argv)
 	r = parse(argc, argv, &arguments);
 	if (r != CLI_YES)
 		return r;
-	if (!arguments.directory) {
-		r = audit_log_directory(&directory, &problem);
-		if (r < 0) {
-			(void)cli_fail(&problem, r);
-			return CLI_CANNOT_TELL;
-		}
+	r = audit_log_directory(arguments.directory, &directory, &problem);
+	if (r < 0) {
+		(void)cli_fail(&problem, r);
+		return CLI_CANNOT_TELL;
 	}
-	return show(&arguments, directory ? directory : arguments.directory);
+	return show(&arguments, directory);
 }

@@ -179,11 +179,10 @@ int audit_verify(int argc, char **argv)
 		return cannot_tell(&problem, r);
 	}
 	r = trust_read(arguments.trust, &trust, &problem);
-	if (r >= 0 && !arguments.directory)
-		r = audit_log_directory(&directory, &problem);
 	if (r >= 0)
-		r = log_verify(directory ? directory : arguments.directory, arguments.position,
-			&trust, &verdict, &problem);
+		r = audit_log_directory(arguments.directory, &directory, &problem);
+	if (r >= 0)
+		r = log_verify(directory, arguments.position, &trust, &verdict, &problem);
 	if (r < 0)
 		return cannot_tell(&problem, r);
 	if (arguments.json)

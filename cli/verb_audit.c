@@ -49,11 +49,15 @@ int audit_state_directory(char **ret_directory, struct problem *reterr_problem)
 	return r;
 }
 
-int audit_log_directory(char **ret_directory, struct problem *reterr_problem)
+int audit_log_directory(const char *given, char **ret_directory, struct problem *reterr_problem)
 {
 	char *state, *directory;
 	int r;
 
+	if (given) {
+		*ret_directory = strdup(given);
+		return *ret_directory ? 0 : problem_set(reterr_problem, -ENOMEM, "out of memory");
+	}
 	r = audit_state_directory(&state, reterr_problem);
 	if (r < 0)
 		return r;

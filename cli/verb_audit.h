@@ -19,8 +19,10 @@ int audit_set_aside(int argc, char **argv);
 /* The state directory, by the configuration (the default where there is none): where
  * "audit", "audit-position" and "keys" are.  Gives ret_directory to free(). */
 must_check int audit_state_directory(char **ret_directory, struct problem *reterr_problem);
-/* "audit" in it. */
-must_check int audit_log_directory(char **ret_directory, struct problem *reterr_problem);
+/* The log's: as it was given, or (NULL) "audit" in the state directory.  Gives ret_directory to
+ * free(). */
+must_check int audit_log_directory(
+	const char *given, char **ret_directory, struct problem *reterr_problem);
 
 /* "--json: means nothing to ..." and the like; returns CLI_USAGE. */
 int audit_usage(const char *format, ...) format_printf(1, 2);

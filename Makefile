@@ -65,7 +65,7 @@ endif
 
 # Which folder may use which: each folder's name, then what it links, nearest first.
 # tools/check-arrows.sh reads these lines and holds every #include against them.
-FOLDERS         := base crypto ipc client blockdev keystore overwrite drives audit compliance spool volume attached harness pipeline supervisor cli
+FOLDERS         := base crypto ipc client blockdev keystore overwrite drives audit decommission compliance spool volume attached harness pipeline supervisor cli
 USES_base       :=
 USES_crypto     := base
 USES_ipc        := base
@@ -75,6 +75,7 @@ USES_keystore   := blockdev crypto base
 USES_overwrite  := blockdev crypto base
 USES_drives     := blockdev crypto base
 USES_audit      := crypto base
+USES_decommission := audit drives overwrite keystore blockdev crypto base
 USES_compliance := audit crypto base
 USES_spool      := overwrite keystore blockdev crypto base
 USES_volume     := overwrite keystore blockdev ipc crypto base
@@ -82,7 +83,7 @@ USES_attached   := harness volume spool overwrite keystore blockdev ipc crypto b
 USES_harness    := overwrite keystore blockdev crypto base
 USES_pipeline   := ipc base
 USES_supervisor := audit attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
-USES_cli        := compliance supervisor audit drives client attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
+USES_cli        := compliance decommission supervisor audit drives client attached harness pipeline volume spool overwrite keystore blockdev ipc crypto base
 
 # Headers that this folder alone may name, by their beginnings.
 OWNS_crypto     := openssl/ sodium
@@ -100,6 +101,7 @@ PKGS_client     := json-c
 PKGS_blockdev   := blkid
 PKGS_keystore   := libcryptsetup json-c
 PKGS_audit      := json-c sqlite3
+PKGS_decommission := json-c
 PKGS_compliance := json-c
 PKGS_spool      := ext2fs com_err uuid
 PKGS_volume     := fuse3 libseccomp json-c libcap-ng

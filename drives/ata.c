@@ -19,6 +19,7 @@ enum {
 	PIO_IN = 4 << 1,
 	PIO_OUT = 5 << 1,
 	EXTEND = 1,
+	DEVICE_LBA = 1 << 6,
 	CK_COND = 1 << 5,
 	FROM_DRIVE = 1 << 3,
 	IN_BLOCKS_OF_COUNT = 1 << 2 | 2, /* BYT_BLOK, T_LENGTH: the count field */
@@ -63,12 +64,15 @@ static void encode(const struct ata_command *ata, uint8_t cdb[static CDB_BYTES])
 	cdb[4] = (uint8_t)ata->features;
 	cdb[5] = (uint8_t)(ata->count >> 8);
 	cdb[6] = (uint8_t)ata->count;
-	cdb[7] = (uint8_t)(ata->lba >> 24);
+	cdb[7] = ata->extended ? (uint8_t)(ata->lba >> 24) : 0;
 	cdb[8] = (uint8_t)ata->lba;
 	cdb[9] = (uint8_t)(ata->lba >> 32);
 	cdb[10] = (uint8_t)(ata->lba >> 8);
 	cdb[11] = (uint8_t)(ata->lba >> 40);
 	cdb[12] = (uint8_t)(ata->lba >> 16);
+	/* The device field: addresses are sectors, and of 28 bits its lower half has the upper 4.
+	 */
+	cdb[13] = (uint8_t)(DEVICE_LBA | (ata->extended ? 0 : ata->lba >> 24 & 0xf));
 	cdb[14] = ata->command;
 }
 
@@ -160,12 +164,19 @@ int ata_identify(const struct command_port *port, struct ata_identity *ret_ident
 /* The highest address; 0: not known. */
 static uint64_t ask_highest(const struct command_port *port, uint8_t command, bool extended)
 {
-	struct ata_command ata = {
-		.command = command, .extended = extended, .lba = extended ? 0 : 1u << 30};
+	struct ata_command ata = {.command = command, .extended = extended};
 
 	if (ata_send(port, &ata) <= 0 || !ata.registers_known || !ata.registers.lba_whole)
 		return 0;
-	return ata.registers.lba;
+	return ata.registers.lba | (extended ? 0 : (uint64_t)(ata.registers.device & 0xf) << 24);
+}
+
+uint64_t ata_native_highest(const struct command_port *port, const struct ata_identity *identity)
+{
+	if (identity->ama)
+		return ask_highest(port, ACCESSIBLE_MAX, true);
+	return identity->extended ? ask_highest(port, READ_NATIVE_MAX_EXT, true)
+				  : ask_highest(port, READ_NATIVE_MAX, false);
 }
 
 static uint64_t ask_configuration(const struct command_port *port)
@@ -189,10 +200,7 @@ static void ask_hidden(const struct command_port *port, const struct ata_identit
 	uint64_t native = identity->sectors, real;
 
 	if (identity->hpa || identity->ama) {
-		uint64_t highest = identity->ama ? ask_highest(port, ACCESSIBLE_MAX, true)
-				   : identity->extended
-					   ? ask_highest(port, READ_NATIVE_MAX_EXT, true)
-					   : ask_highest(port, READ_NATIVE_MAX, false);
+		uint64_t highest = ata_native_highest(port, identity);
 
 		if (highest + 1 < native)
 			return;
@@ -238,7 +246,9 @@ static void ask_tcg(const struct command_port *port, struct drive_facts *facts)
 		.lba = TCG_LEVEL_0 << 8,
 		.data = page};
 
-	if (ata_send(port, &ata) <= 0 || tcg_level_0_decode(page, sizeof(page), &discovery) < 0)
+	facts->opal_unknown =
+		ata_send(port, &ata) <= 0 || tcg_level_0_decode(page, sizeof(page), &discovery) < 0;
+	if (facts->opal_unknown)
 		return;
 	facts->opal = discovery.subsystem;
 	facts->opal_locked = discovery.locked;

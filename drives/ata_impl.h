@@ -40,6 +40,8 @@ struct ata_command {
 must_check int ata_send(const struct command_port *port, struct ata_command *command);
 /* Twice, and both must agree.  -EOPNOTSUPP: refused; -EBADMSG. */
 must_check int ata_identify(const struct command_port *port, struct ata_identity *ret_identity);
+/* The highest address that there is without HPA and AMA; 0: not known. */
+uint64_t ata_native_highest(const struct command_port *port, const struct ata_identity *identity);
 
 /* What SANITIZE STATUS EXT says. */
 struct ata_sanitize_status {

@@ -30,6 +30,22 @@ const char *method_name(enum method_kind kind)
 	return (unsigned int)kind < METHOD_KINDS ? names[kind] : "unknown";
 }
 
+const char *facts_tcg_text(const struct drive_facts *facts)
+{
+	if (facts->opal_unknown)
+		return "it may be a self-encrypting drive (TCG), but cannot be asked: Linux lets "
+		       "such "
+		       "commands through to an ATA drive only if booted with libata.allow_tpm=1";
+	if (!facts->opal)
+		return NULL;
+	return facts->opal_locked
+		       ? "a self-encrypting drive (TCG), and locked: PSID revert is not supported "
+			 "here; revert it with its maker's tool or sedutil-cli and the PSID on its "
+			 "label"
+		       : "a self-encrypting drive (TCG): PSID revert is not supported here; its "
+			 "maker's tool or sedutil-cli does it with the PSID on its label";
+}
+
 int method_parse(const char *name, enum method_kind *ret_kind)
 {
 	for (unsigned int kind = 0; kind < METHOD_KINDS; kind++) {

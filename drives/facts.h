@@ -72,8 +72,9 @@ struct drive_facts {
 		bool idle_known, in_progress, failed; /* a sanitize that was begun earlier */
 		uint32_t progress;		      /* of 65536 */
 	} sanitize;
-	bool opal;	  /* TCG: detected, level 0 discovery */
-	bool opal_locked; /* a range of it is locked */
+	bool opal;	   /* TCG: detected, level 0 discovery */
+	bool opal_unknown; /* it says that it takes such commands, and they do not come through */
+	bool opal_locked;  /* a range of it is locked */
 	bool mmc_boot, mmc_rpmb;
 
 	/* NVMe.  What the list does not show (cut, or other controllers' own) may still be reached.
@@ -92,6 +93,12 @@ struct drive_facts {
 
 /* -errno: the drive could not be asked at all.  What it does not tell is left "not known". */
 must_check int facts_ask(const struct command_port *port, struct drive_facts *ret_facts);
+
+/*
+ * The one line about self-encryption (TCG Opal, Enterprise, Pyrite, Ruby): what is not spoken here,
+ * and what to do instead.  NULL: nothing speaks for such a drive.
+ */
+const char *facts_tcg_text(const struct drive_facts *facts);
 
 /* "nvme-sanitize-crypto", ...: for programs and certificates. */
 const char *method_name(enum method_kind kind);

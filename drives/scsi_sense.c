@@ -61,6 +61,7 @@ static int fixed_registers(
 	*ret_registers = (struct ata_registers){
 		.error = sense[3],
 		.status = sense[4],
+		.device = sense[5],
 		.count = sense[6],
 		.count_whole = !(sense[8] & UPPER_COUNT),
 		.lba = (uint64_t)sense[11] << 16 | (uint64_t)sense[10] << 8 | sense[9],
@@ -96,6 +97,7 @@ static void take_descriptor(const uint8_t *at, struct ata_registers *ret_registe
 	*ret_registers = (struct ata_registers){
 		.error = at[3],
 		.status = at[13],
+		.device = at[12],
 		.count = (uint16_t)((extended ? at[4] << 8 : 0) | at[5]),
 		.lba = lba,
 		.count_whole = true,

@@ -26,6 +26,7 @@ struct ata_registers {
 	uint8_t status, error;
 	uint16_t count;
 	uint64_t lba;
+	uint8_t device;		     /* 28-bit commands: bits 3:0 are the address's uppermost */
 	bool count_whole, lba_whole; /* Y1 */
 };
 

@@ -145,7 +145,35 @@ START_TEST(other_drives_tell_what_they_are)
 	ck_assert(rig.facts.rotation_known && rig.facts.rotation_rpm == 0);
 	ck_assert_uint_eq(rig.facts.bytes, SMALL);
 	ck_assert_uint_eq(rig.facts.logical_bytes, 4096);
-	ck_assert(rig.facts.opal && !rig.facts.opal_locked);
+	ck_assert(rig.facts.opal && !rig.facts.opal_locked && !rig.facts.opal_unknown);
+	ck_assert_ptr_nonnull(strstr(facts_tcg_text(&rig.facts), "PSID revert is not supported"));
+}
+END_TEST
+
+/* As Linux does, unless it was booted to let them through. */
+static void filter_trusted(void *context, void *command, int result)
+{
+	struct scsi_command *scsi = command;
+	const uint8_t invalid_field[] = {0x72, 5, 0x24, 0, 0, 0, 0, 0};
+
+	(void)context;
+	if (result != 0 || scsi->cdb[14] != ATA_TRUSTED)
+		return;
+	scsi->status = 2;
+	scsi->sense_bytes = sizeof(invalid_field);
+	memcpy(scsi->sense, invalid_field, sizeof(invalid_field));
+}
+
+START_TEST(self_encryption_that_cannot_be_asked_for_is_not_denied)
+{
+	make((struct simdrive_options){0});
+	ck_assert_ptr_null(facts_tcg_text(&rig.facts));
+	teardown();
+	make((struct simdrive_options){.opal = true});
+	simdrive_set_hook(rig.drive, filter_trusted, NULL);
+	ask();
+	ck_assert(!rig.facts.opal && rig.facts.opal_unknown);
+	ck_assert_ptr_nonnull(strstr(facts_tcg_text(&rig.facts), "libata.allow_tpm"));
 }
 END_TEST
 
@@ -753,6 +781,7 @@ static void add_facts(TCase *tcase)
 {
 	tcase_add_test(tcase, an_honest_drive_tells_what_it_is);
 	tcase_add_test(tcase, other_drives_tell_what_they_are);
+	tcase_add_test(tcase, self_encryption_that_cannot_be_asked_for_is_not_denied);
 	tcase_add_test(tcase, hidden_areas_are_found);
 	tcase_add_test(tcase, each_bit_offers_its_own);
 	tcase_add_test(tcase, a_status_that_does_not_come_whole_offers_no_sanitize);

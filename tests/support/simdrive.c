@@ -194,12 +194,20 @@ static void sleep_ms(void *context, uint32_t ms)
 	simdrive_advance(context, ms);
 }
 
+static int rescan(void *context)
+{
+	struct simdrive *drive = context;
+
+	drive->port.bytes = drive->visible_bytes;
+	return 0;
+}
+
 static const struct command_port_ops nvme_port = {
-	.nvme_admin = nvme_admin, .now_ms = now_ms, .sleep_ms = sleep_ms};
+	.nvme_admin = nvme_admin, .rescan = rescan, .now_ms = now_ms, .sleep_ms = sleep_ms};
 static const struct command_port_ops scsi_port = {
-	.scsi = scsi, .now_ms = now_ms, .sleep_ms = sleep_ms};
+	.scsi = scsi, .rescan = rescan, .now_ms = now_ms, .sleep_ms = sleep_ms};
 static const struct command_port_ops mmc_port = {
-	.mmc = mmc, .now_ms = now_ms, .sleep_ms = sleep_ms};
+	.mmc = mmc, .rescan = rescan, .now_ms = now_ms, .sleep_ms = sleep_ms};
 
 /* --- the block path --- */
 

@@ -26,8 +26,11 @@ struct simdrive_options {
 	uint64_t bytes;	       /* 0: 1 MiB */
 	uint64_t hidden_bytes; /* behind HPA (ATA), native size beyond bytes */
 	uint64_t dco_hidden_bytes;
-	uint32_t logical_bytes;		       /* 0: 512 */
-	const char *path;		       /* the medium's file; NULL: memory */
+	bool ama;		/* ATA: hidden_bytes by an accessible max address, not by HPA */
+	bool short_addresses;	/* ATA: 28 bits */
+	bool hidden_frozen;	/* ATA: what hides something cannot be changed */
+	uint32_t logical_bytes; /* 0: 512 */
+	const char *path;	/* the medium's file; NULL: memory */
 	const char *model, *serial, *firmware; /* NULL: the model's own; "": none */
 	uint32_t rotation_rpm;		       /* ATA, SCSI; 0: 7200; 1: flash */
 	uint32_t sanitize_ms;		       /* how long one takes; 0: 2000 */

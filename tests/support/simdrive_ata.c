@@ -22,6 +22,9 @@ enum {
 	ABORTED = 0x04,
 	READ_NATIVE_MAX = 0xf8,
 	READ_NATIVE_MAX_EXT = 0x27,
+	SET_MAX = 0xf9,
+	SET_MAX_EXT = 0x37,
+	ACCESSIBLE_MAX = 0x78,
 	TRUSTED_RECEIVE = 0x5c,
 	SMART = 0xb0,
 	CONFIGURATION = 0xb1,
@@ -36,6 +39,9 @@ enum {
 };
 
 struct ata_model {
+	uint64_t lasting_bytes; /* visible after the next power-up */
+	bool dco, native_asked,
+		max_taken; /* restored not yet; asked right before; once each time */
 	bool enabled, locked, frozen, prepared, sanitize_frozen, may_leave_failed, completed;
 	unsigned int tries;
 	uint8_t password[PASSWORD_BYTES];
@@ -51,6 +57,14 @@ struct task {
 	uint64_t lba_out;
 	uint8_t page[PAGE_BYTES]; /* what it gives */
 };
+
+/* Without the HPA, or an accessible max address. */
+static uint64_t native_bytes(const struct simdrive *drive)
+{
+	const struct ata_model *model = drive->own;
+
+	return drive->medium_bytes - (model->dco ? drive->options.dco_hidden_bytes : 0);
+}
 
 /* --- what it tells --- */
 
@@ -103,7 +117,8 @@ static void identify(const struct simdrive *drive, uint8_t *page)
 	const struct simdrive_options *options = &drive->options;
 	const struct ata_model *model = drive->own;
 	uint64_t sectors = drive->visible_bytes / options->logical_bytes;
-	unsigned int has = 1u | (options->no_security ? 0 : 2u) | 1u << 10;
+	unsigned int has = 1u | (options->no_security ? 0 : 2u) | (options->ama ? 0 : 1u << 10);
+	unsigned int wide = options->short_addresses ? 0 : 1u << 10;
 
 	put_word(page, 0, 0x0040);
 	put_text(page, 10, 20, options->serial);
@@ -114,14 +129,14 @@ static void identify(const struct simdrive *drive, uint8_t *page)
 	bytes_put_le32(page + 120, (uint32_t)sectors);
 	put_word(page, 80, 0x07f0);
 	put_word(page, 82, has);
-	put_word(page, 83, 0x4000 | 1u << 10 | 1u << 11);
+	put_word(page, 83, 0x4000 | wide | 1u << 11);
 	put_word(page, 84, 0x4000 | 1u << 8);
 	put_word(page, 85, 1u | (model->enabled ? 2u : 0) | 1u << 10);
-	put_word(page, 86, 1u << 10);
+	put_word(page, 86, wide);
 	put_word(page, 87, 0x4000 | 1u << 8);
 	put_word(page, 89, options->no_security ? 0 : 3);
 	put_word(page, 90, options->no_security || options->no_enhanced ? 0 : 0x8000 | 600);
-	bytes_put_le64(page + 200, sectors);
+	bytes_put_le64(page + 200, wide ? sectors : 0);
 	if (options->logical_bytes > 512) {
 		put_word(page, 106, 0x5000);
 		bytes_put_le32(page + 234, options->logical_bytes / 2);
@@ -130,6 +145,7 @@ static void identify(const struct simdrive *drive, uint8_t *page)
 	}
 	put_word(page, 108, 0x5000);
 	put_word(page, 111, 0x0001);
+	put_word(page, 119, options->ama ? 0x4100 : 0);
 	put_word(page, 128, security_word(drive));
 	put_word(page, 217, options->rotation_rpm);
 	seal(page);
@@ -242,7 +258,7 @@ static bool is_right(struct ata_model *model, const struct task *task)
 
 static bool erase_unit(struct simdrive *drive, const struct task *task)
 {
-	struct simdrive_range range = {0, drive->options.bytes + drive->options.hidden_bytes};
+	struct simdrive_range range = {0, native_bytes(drive)};
 	struct ata_model *model = drive->own;
 	bool enhanced = task->data && (task->data[0] & 2), prepared = model->prepared;
 
@@ -297,6 +313,62 @@ static bool security(struct simdrive *drive, const struct task *task)
 	}
 }
 
+/* --- hidden areas --- */
+
+/* Lasting or not; a lasting one is taken once for each time it is powered up. */
+static bool set_max(struct simdrive *drive, uint64_t highest, bool lasts)
+{
+	uint64_t bytes = (highest + 1) * drive->options.logical_bytes;
+	struct ata_model *model = drive->own;
+
+	if (drive->options.hidden_frozen || (lasts && model->max_taken) ||
+		bytes > native_bytes(drive))
+		return false;
+	if (drive->options.swallow || drive->options.lie)
+		return true;
+	if (lasts) {
+		model->max_taken = true;
+		model->lasting_bytes = bytes;
+	}
+	drive->visible_bytes = bytes;
+	return true;
+}
+
+static bool hidden(struct simdrive *drive, struct task *task)
+{
+	struct ata_model *model = drive->own;
+	bool was_asked = model->native_asked, asks = false, wide = !drive->options.short_addresses;
+	bool extended = task->command == READ_NATIVE_MAX_EXT || task->command == SET_MAX_EXT;
+
+	model->native_asked = false;
+	if (task->command == CONFIGURATION) { /* RESTORE */
+		if (drive->options.hidden_frozen || !model->dco ||
+			drive->visible_bytes < native_bytes(drive))
+			return false;
+		if (!drive->options.swallow && !drive->options.lie) {
+			model->dco = false;
+			drive->visible_bytes = model->lasting_bytes = native_bytes(drive);
+		}
+		return true;
+	}
+	if (task->command == ACCESSIBLE_MAX) {
+		if (!drive->options.ama || task->features > 1)
+			return false;
+		asks = task->features == 0;
+		if (!asks)
+			return set_max(drive, task->lba, true);
+	} else {
+		if (drive->options.ama || extended != wide)
+			return false;
+		asks = task->command == READ_NATIVE_MAX || task->command == READ_NATIVE_MAX_EXT;
+		if (!asks)
+			return was_asked && set_max(drive, task->lba, task->count & 1);
+	}
+	model->native_asked = true;
+	task->lba_out = native_bytes(drive) / drive->options.logical_bytes - 1;
+	return true;
+}
+
 /* --- commands --- */
 
 static bool give_page(struct simdrive *drive, struct task *task)
@@ -316,11 +388,13 @@ static bool give_page(struct simdrive *drive, struct task *task)
 static bool execute(struct simdrive *drive, struct task *task)
 {
 	struct ata_model *model = drive->own;
-	uint64_t native = drive->options.bytes + drive->options.hidden_bytes;
 	bool is_busy = drive->sanitize.running || drive->sanitize.failed;
 
 	if (task->command != ERASE_PREPARE && task->command != ERASE_UNIT)
 		model->prepared = false;
+	if (task->command < READ_NATIVE_MAX && task->command != READ_NATIVE_MAX_EXT &&
+		task->command != SET_MAX_EXT)
+		model->native_asked = false;
 	switch (task->command) {
 	case SANITIZE:
 		return sanitize(drive, task);
@@ -336,9 +410,13 @@ static bool execute(struct simdrive *drive, struct task *task)
 		return task->features == 0xda && task->lba == 0xc24f00;
 	case READ_NATIVE_MAX:
 	case READ_NATIVE_MAX_EXT:
-		task->lba_out = native / drive->options.logical_bytes - 1;
-		return !is_busy;
+	case SET_MAX:
+	case SET_MAX_EXT:
+	case ACCESSIBLE_MAX:
+		return !is_busy && hidden(drive, task);
 	default:
+		if (task->command == CONFIGURATION && task->features == 0xc0)
+			return !is_busy && hidden(drive, task);
 		return (!is_busy || task->command == IDENTIFY) && give_page(drive, task);
 	}
 }
@@ -346,6 +424,9 @@ static bool execute(struct simdrive *drive, struct task *task)
 static bool changes(const struct task *task)
 {
 	return (task->command >= SET_PASSWORD && task->command <= TAKE_OFF) ||
+	       task->command == SET_MAX || task->command == SET_MAX_EXT ||
+	       (task->command == ACCESSIBLE_MAX && task->features != 0) ||
+	       (task->command == CONFIGURATION && task->features == 0xc0) ||
 	       (task->command == SANITIZE && (task->features != 0 || (task->count & 1)));
 }
 
@@ -410,8 +491,12 @@ static int scsi(struct simdrive *drive, struct scsi_command *command)
 	task.command = cdb[14];
 	task.features = (uint16_t)(cdb[3] << 8 | cdb[4]);
 	task.count = (uint16_t)(cdb[5] << 8 | cdb[6]);
-	task.lba = (uint64_t)cdb[11] << 40 | (uint64_t)cdb[9] << 32 | (uint64_t)cdb[7] << 24 |
-		   (uint64_t)cdb[12] << 16 | (uint64_t)cdb[10] << 8 | cdb[8];
+	task.lba = (uint64_t)cdb[12] << 16 | (uint64_t)cdb[10] << 8 | cdb[8];
+	if (cdb[1] & 1)
+		task.lba |=
+			(uint64_t)cdb[11] << 40 | (uint64_t)cdb[9] << 32 | (uint64_t)cdb[7] << 24;
+	else
+		task.lba |= (uint64_t)(cdb[13] & 0xf) << 24;
 	task.data = command->direction == SCSI_TO_DRIVE ? command->data : NULL;
 	if (changes(&task))
 		simdrive_changed(drive);
@@ -445,6 +530,8 @@ static void power_cut(struct simdrive *drive)
 	model->prepared = model->frozen = model->sanitize_frozen = false;
 	model->locked = model->enabled;
 	model->tries = TRIES;
+	model->max_taken = model->native_asked = false;
+	drive->visible_bytes = model->lasting_bytes;
 }
 
 static bool is_blocked(struct simdrive *drive)
@@ -470,6 +557,8 @@ static int init(struct simdrive *drive)
 	if (options->rotation_rpm == 0)
 		options->rotation_rpm = 7200;
 	model->frozen = options->frozen;
+	model->lasting_bytes = options->bytes;
+	model->dco = options->dco_hidden_bytes > 0;
 	model->tries = TRIES;
 	drive->own = model;
 	return 0;

@@ -5,9 +5,13 @@
  *
  *   PLANNED -> INTAKE -> KEYS -> SANITIZE -> OVERWRITE -> SEARCH -> CERTIFICATE -> done
  *
- * One JSON file for each drive, DIR/decommission/KEY.json (identity.h's key), and beside it
+ * One JSON file for each drive, DIR/decommission/KEY.json (record_key()), and beside it
  * KEY.witness (drives/witness.h) while it is needed.  Replaced whole: write, fsync, rename, fsync
  * of the directory.  The certificate is a pure function of it (certificate.h).
+ *
+ * The file is one line, {"schema":"spoolguard.decommission/1",MEMBERS,"sha256":"DIGEST"}, where
+ * DIGEST is of all bytes before ,"sha256".  Later versions keep this head and this tail.  The
+ * members are those of the structures here, by the same names; each is there, and no other.
  *
  *   J1  A step is recorded before it begins and after it ends; so is each of a method's own steps
  *       (drives/method.h, H1).  On resume the step that was begun and not ended is taken up.
@@ -15,6 +19,9 @@
  *   J3  It lies on another medium than the target.
  *   J4  No secret, title, user name of a job or search text is in it: digests and labels only.
  *   J5  Numbers are what was measured: requested, written, durable, verified are four.
+ *
+ *   J6  A file that is damaged, cut or of a newer version is refused as that, and never taken for
+ *       one of a drive that nothing was begun with.
  *
  * Pure: encode, decode.  Errors: -EBADMSG (damaged; said, never taken for "none"), -EPROTONOSUPPORT
  * (a newer version's), -ENOENT (none), -errno of the file.  Threads: one for each record.
@@ -36,7 +43,9 @@
 #define RECORD_METHODS_MAX   (2 * METHOD_KINDS)
 #define RECORD_VOLUMES_MAX   32
 #define RECORD_SEARCH_MAX    16
+#define RECORD_REACHES_MAX   16
 #define RECORD_DIGEST_BYTES  65
+#define RECORD_KEY_BYTES     IDENTITY_KEY_BYTES /* as long as an id */
 
 enum record_step {
 	RECORD_INTAKE,
@@ -113,8 +122,10 @@ struct record_volume {
 
 struct record_method {
 	enum method_kind kind;
-	enum method_state state;
-	char step[32]; /* the method's own step that was recorded last */
+	enum method_state state; /* FAILED also where the drive said "done" and the witness denies
+				    it */
+	bool drive_said_done;
+	char step[32]; /* the method's own step that was recorded last; "": none yet */
 	bool step_done;
 	int64_t began_wall_s, ended_wall_s;
 	uint32_t resumes;
@@ -123,6 +134,12 @@ struct record_method {
 	uint32_t status_bytes;
 	bool judged; /* the witness looked */
 	struct witness_report witness;
+};
+
+/* What else a method would reach: target_reach. */
+struct record_reach {
+	char what[FACTS_TEXT_BYTES], device[RECORD_TEXT_BYTES];
+	bool in_use, untouched;
 };
 
 struct record_hidden { /* HPA, DCO, AMA: before and after they were lifted */
@@ -147,7 +164,8 @@ struct record_overwrite {
 	uint32_t block_bytes;
 	struct sanitize_position reached;
 	uint64_t requested_bytes, written_bytes, durable_bytes, read_bytes, verified_bytes;
-	struct extent_list refused, mismatched, retried; /* blocks; owned */
+	struct extent_list refused;    /* blocks of block_bytes; owned */
+	struct extent_list mismatched; /* likewise: read back otherwise than written */
 	uint64_t took_ns;
 };
 
@@ -175,6 +193,7 @@ struct record {
 
 	/* the drive, as it was found */
 	struct identity identity;
+	char serial[FACTS_TEXT_BYTES]; /* by its own command, which may be spelt otherwise; "" */
 	enum drive_class class;
 	enum drive_sanitization overwrite_promise; /* target.overwrite */
 	char overwrite_reason[DRIVE_REASON_BYTES], overwrite_clause[DRIVE_TEXT_BYTES];
@@ -183,7 +202,11 @@ struct record {
 		wwn[FACTS_TEXT_BYTES];
 	uint64_t bytes;
 	uint32_t logical_bytes, physical_bytes;
-	bool opal, mmc_boot, mmc_rpmb;
+	bool opal, opal_locked, mmc_boot, mmc_rpmb;
+	bool namespaces_known, several_controllers; /* NVMe: facts.h */
+	struct record_reach reaches[RECORD_REACHES_MAX];
+	uint32_t reach_count;
+	bool reaches_cut; /* there are more */
 	char health_before[FACTS_WHY_BYTES], health_after[FACTS_WHY_BYTES];
 	struct record_hidden hidden;
 
@@ -204,7 +227,7 @@ struct record {
 	struct record_overwrite overwrite;
 	struct record_search searches[RECORD_SEARCH_MAX];
 	uint32_t search_count;
-	uint64_t searched_bytes, unreadable_bytes;
+	uint64_t searched_bytes, unreadable_bytes; /* their sum is how far it went */
 	struct record_log log_before, log_after;
 	char certificate_path[TARGET_PATH_BYTES]; /* where it is to lie; "" : beside this record */
 	char certificate_sha256[RECORD_DIGEST_BYTES];
@@ -214,7 +237,10 @@ must_check int record_new(struct record **ret_record); /* all empty, but for a r
 void record_free(struct record *record);
 DEFINE_CLEANUP(struct record *, record_free)
 
-/* Gives ret_text to free(). */
+/* Names its files: the drive's key, or where nothing outlives a new name in /dev, its own id. */
+const char *record_key(const struct record *record);
+
+/* Gives ret_text to free().  What is no UTF-8 is written as \xNN. */
 must_check int record_encode(const struct record *record, char **ret_text);
 must_check int record_decode(const char *text, size_t bytes, struct record **ret_record);
 
@@ -223,10 +249,18 @@ must_check int record_save(
 	const char *directory, const struct record *record, struct problem *reterr_problem);
 must_check int record_load(const char *directory, const char *key, struct record **ret_record,
 	struct problem *reterr_problem);
-/* By its id, or by a drive's serial. */
+/* By its id, or by a drive's serial; not those that were finished.  -ENOTUNIQ: two have that
+ * serial; -EBADMSG: none has, but a file there cannot be read and may be it. */
 must_check int record_find(const char *directory, const char *id_or_serial,
 	struct record **ret_record, struct problem *reterr_problem);
-/* A finished one is renamed to KEY.ID.done.json, so that the drive can be done again. */
+/* What the witness saw (drives/witness.h), for record_key().  ret_bytes: WITNESS_BYTES_MAX.
+ * -ENOENT: none was kept. */
+must_check int record_save_witness(const char *directory, const struct record *record,
+	const uint8_t *bytes, size_t count, struct problem *reterr_problem);
+must_check int record_load_witness(const char *directory, const struct record *record,
+	uint8_t *ret_bytes, size_t *ret_count, struct problem *reterr_problem);
+/* A finished one is renamed to KEY.ID.done.json, so that the drive can be done again; what the
+ * witness saw goes. */
 must_check int record_finish(
 	const char *directory, const struct record *record, struct problem *reterr_problem);
 

@@ -70,6 +70,12 @@ struct mmc_command {
 	uint32_t response[4];
 };
 
+/* What a card in use is not asked for by command: the system read it when it found the card. */
+struct mmc_registers {
+	bool is_emmc; /* false: SD, or something else */
+	uint8_t cid[16], csd[16];
+};
+
 /* Which of the calls the drive takes. */
 enum command_interface {
 	INTERFACE_BLOCK, /* none: loop, virtio, and what swallows commands */
@@ -83,6 +89,8 @@ struct command_port_ops {
 	int (*nvme_admin)(void *context, struct nvme_command *command);
 	int (*scsi)(void *context, struct scsi_command *command);
 	int (*mmc)(void *context, struct mmc_command *commands, uint32_t count); /* in one go */
+	/* Optional. */
+	int (*mmc_registers)(void *context, struct mmc_registers *ret_registers);
 	/* BLKSECDISCARD; -EOPNOTSUPP.  bytes 0: could it?  Nothing is discarded. */
 	int (*secure_discard)(void *context, uint64_t first_byte, uint64_t bytes);
 	/* The kernel looks at the size and the partitions anew. */

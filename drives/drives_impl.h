@@ -38,6 +38,7 @@ struct drive_ops {
 extern const struct drive_ops drive_ops_nvme;
 extern const struct drive_ops drive_ops_scsi;
 extern const struct drive_ops drive_ops_ata; /* of what is behind INTERFACE_SCSI, if it is ATA */
+extern const struct drive_ops drive_ops_mmc;
 extern const struct drive_ops drive_ops_discard; /* METHOD_SECURE_DISCARD, of any interface */
 
 /* NULL: nobody knows this interface's commands. */

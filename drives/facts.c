@@ -66,6 +66,7 @@ static const struct drive_ops *ops_of_interface(enum command_interface interface
 	case INTERFACE_SCSI:
 		return is_ata ? &drive_ops_ata : &drive_ops_scsi; /* which asks both */
 	case INTERFACE_MMC:
+		return &drive_ops_mmc;
 	case INTERFACE_BLOCK:
 		return NULL;
 	}

@@ -8,7 +8,7 @@
  *
  *   E1  A method is offered only if the drive says, by the bit that the standard names, that it
  *       has it: SANICAP, FNA and OACS for NVMe; IDENTIFY words 59, 82, 89, 90 and 128 for ATA;
- *       REPORT SUPPORTED OPERATION CODES, and the error of a try, for SCSI; EXT_CSD for MMC.
+ *       REPORT SUPPORTED OPERATION CODES for SCSI; EXT_CSD byte 231 for MMC.
  *   E2  Offered is not performed: what it did is judged from the medium (method.h).
  */
 #ifndef SPOOLGUARD_DRIVES_FACTS_H
@@ -75,7 +75,11 @@ struct drive_facts {
 	bool opal;	   /* TCG: detected, level 0 discovery */
 	bool opal_unknown; /* it says that it takes such commands, and they do not come through */
 	bool opal_locked;  /* a range of it is locked */
+
+	/* eMMC: other partitions than the user area, which no method touches. */
 	bool mmc_boot, mmc_rpmb;
+	uint64_t mmc_boot_bytes; /* of each of two */
+	uint64_t mmc_rpmb_bytes, mmc_general_bytes;
 
 	/* NVMe.  What the list does not show (cut, or other controllers' own) may still be reached.
 	 */

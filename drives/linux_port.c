@@ -91,6 +91,9 @@ int linux_port_open(const char *path, const struct linux_port_options *options,
 	r = linux_device_find(sysfs, st.st_mode, st.st_rdev, &device);
 	if (r < 0)
 		return say(reterr_problem, r, path);
+	port->mmc_error = device.interface == INTERFACE_MMC
+				  ? linux_device_registers(sysfs, st.st_rdev, &port->mmc)
+				  : -EOPNOTSUPP;
 	port->only_ask = options->only_ask;
 	port->call = call_kernel;
 	port->commands = (struct command_port){

@@ -137,6 +137,15 @@ static int mmc(void *context, struct mmc_command *commands, uint32_t count)
 	return r < 0 ? r : 0;
 }
 
+static int mmc_registers(void *context, struct mmc_registers *ret_registers)
+{
+	const struct linux_port *port = context;
+
+	if (port->mmc_error >= 0)
+		*ret_registers = port->mmc;
+	return port->mmc_error;
+}
+
 /* --- the block path --- */
 
 /*
@@ -179,6 +188,7 @@ const struct command_port_ops linux_port_ops = {
 	.nvme_admin = nvme_admin,
 	.scsi = scsi,
 	.mmc = mmc,
+	.mmc_registers = mmc_registers,
 	.secure_discard = secure_discard,
 	.rescan = rescan,
 };

@@ -16,6 +16,8 @@ struct linux_port {
 	int fd; /* owned */
 	bool only_ask;
 	linux_port_call *call;
+	int mmc_error; /* why mmc is not known */
+	struct mmc_registers mmc;
 };
 
 /* --- linux_port_find.c --- */
@@ -28,6 +30,10 @@ struct linux_device {
 /* -EINVAL: a part of a drive; -EMEDIUMTYPE: a character device of no drive. */
 must_check int linux_device_find(
 	const char *sysfs, mode_t mode, dev_t device, struct linux_device *ret_device);
+
+/* What the kernel read of a card when it found it.  -EBADMSG: not as the kernel writes it. */
+must_check int linux_device_registers(
+	const char *sysfs, dev_t device, struct mmc_registers *ret_registers);
 
 /* --- linux_port_calls.c --- */
 

@@ -135,6 +135,44 @@ START_TEST(what_is_no_drive_is_refused)
 }
 END_TEST
 
+static void write_attribute(const char *name, const char *text)
+{
+	char link[64], path[PATH_MAX];
+	int fd;
+
+	snprintf(link, sizeof(link), "device/%s", name);
+	snprintf(path, sizeof(path), "%s/dev/block/7:4/%s", sysfs, link);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* As a Raspberry Pi's kernel shows it. */
+START_TEST(what_the_kernel_read_of_a_card_is_taken_from_sysfs)
+{
+	struct mmc_registers registers;
+
+	ck_assert_int_eq(linux_device_registers(sysfs, makedev(7, 4), &registers), -ENOENT);
+	write_attribute("type", "MMC\n");
+	write_attribute("cid", "15010042474e4433520700a4b1c2d300\n");
+	write_attribute("csd", "d02701320f5903fff6dbffef8e40400d\n");
+	ck_assert_int_eq(linux_device_registers(sysfs, makedev(7, 4), &registers), 0);
+	ck_assert(registers.is_emmc);
+	ck_assert_uint_eq(registers.cid[0], 0x15);
+	ck_assert_uint_eq(registers.cid[14], 0xd3);
+	ck_assert_uint_eq(registers.csd[0], 0xd0);
+	ck_assert_uint_eq(registers.csd[15], 0x0d);
+	write_attribute("type", "SD\n");
+	ck_assert_int_eq(linux_device_registers(sysfs, makedev(7, 4), &registers), 0);
+	ck_assert(!registers.is_emmc);
+	write_attribute("csd", "d02701320f5903fff6dbffef8e40400\n");
+	ck_assert_int_eq(linux_device_registers(sysfs, makedev(7, 4), &registers), -EBADMSG);
+	write_attribute("csd", "x02701320f5903fff6dbffef8e40400d\n");
+	ck_assert_int_eq(linux_device_registers(sysfs, makedev(7, 4), &registers), -EBADMSG);
+}
+END_TEST
+
 /* --- what the kernel is asked --- */
 
 static struct {
@@ -494,6 +532,7 @@ int main(void)
 	tcase_add_test(tcase, an_nvme_command_arrives_whole);
 	tcase_add_test(tcase, what_the_host_aborted_was_not_delivered);
 	tcase_add_test(tcase, sense_and_host_status_are_kept);
+	tcase_add_test(tcase, what_the_kernel_read_of_a_card_is_taken_from_sysfs);
 	tcase_add_test(tcase, several_mmc_commands_go_in_one);
 	tcase_add_test(tcase, secure_discard_is_asked_for_without_doing_it);
 	tcase_add_test(tcase, a_method_runs_through_the_kernel_s_structures);

@@ -10,7 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { DEFAULT_BYTES = 1 << 20, DEFAULT_SANITIZE_MS = 2000, SMALLER_BLOCKS = 8, WHOLE = 65536 };
+enum {
+	DEFAULT_BYTES = 1 << 20,
+	DEFAULT_SANITIZE_MS = 2000,
+	SMALLER_BLOCKS = 8,
+	WHOLE = 65536,
+	UNIT_BYTES = 512
+};
 
 struct medium {
 	struct blockdev bd; /* first */
@@ -182,6 +188,13 @@ static int mmc(void *context, struct mmc_command *commands, uint32_t count)
 	return r;
 }
 
+static int mmc_registers(void *context, struct mmc_registers *ret_registers)
+{
+	struct simdrive *drive = context;
+
+	return drive->gone ? -ENODEV : drive->model->mmc_registers(drive, ret_registers);
+}
+
 static uint64_t now_ms(void *context)
 {
 	const struct simdrive *drive = context;
@@ -206,8 +219,11 @@ static const struct command_port_ops nvme_port = {
 	.nvme_admin = nvme_admin, .rescan = rescan, .now_ms = now_ms, .sleep_ms = sleep_ms};
 static const struct command_port_ops scsi_port = {
 	.scsi = scsi, .rescan = rescan, .now_ms = now_ms, .sleep_ms = sleep_ms};
-static const struct command_port_ops mmc_port = {
-	.mmc = mmc, .rescan = rescan, .now_ms = now_ms, .sleep_ms = sleep_ms};
+static const struct command_port_ops mmc_port = {.mmc = mmc,
+	.mmc_registers = mmc_registers,
+	.rescan = rescan,
+	.now_ms = now_ms,
+	.sleep_ms = sleep_ms};
 
 /* --- the block path --- */
 
@@ -233,18 +249,23 @@ static int check_path(struct simdrive *drive, struct extent at, uint32_t block_b
 static int medium_read(struct blockdev *bd, struct extent at, void *buf)
 {
 	struct simdrive *drive = ((struct medium *)bd)->drive;
+	uint64_t units = bd->block_bytes / UNIT_BYTES;
 	int r = check_path(drive, at, bd->block_bytes);
 
 	if (r < 0)
 		return r;
 	memcpy(buf, drive->medium + drive->visible_first + at.first * bd->block_bytes,
 		at.count * bd->block_bytes);
+	for (uint64_t i = 0; drive->unmapped && i < at.count * units; i++)
+		if (drive->unmapped[at.first * units + i])
+			memset((uint8_t *)buf + i * UNIT_BYTES, 0, UNIT_BYTES);
 	return 0;
 }
 
 static int medium_write(struct blockdev *bd, struct extent at, const void *buf)
 {
 	struct simdrive *drive = ((struct medium *)bd)->drive;
+	uint64_t units = bd->block_bytes / UNIT_BYTES;
 	int r = check_path(drive, at, bd->block_bytes);
 
 	if (r < 0)
@@ -253,6 +274,8 @@ static int medium_write(struct blockdev *bd, struct extent at, const void *buf)
 		return -EROFS;
 	memcpy(drive->medium + drive->visible_first + at.first * bd->block_bytes, buf,
 		at.count * bd->block_bytes);
+	if (drive->unmapped)
+		memset(drive->unmapped + at.first * units, 0, at.count * units);
 	drive->sanitize.written_since = true;
 	return 0;
 }
@@ -297,7 +320,7 @@ static const struct simdrive_model *model_of(enum simdrive_kind kind)
 	case SIMDRIVE_SCSI:
 		return &simdrive_scsi;
 	case SIMDRIVE_MMC:
-		return NULL;
+		return &simdrive_mmc;
 	}
 	return NULL;
 }

@@ -42,7 +42,10 @@ struct simdrive_options {
 	bool fixed_sense;	      /* ATA, SCSI: 0x70 instead of 0x72 */
 	bool frozen; /* ATA, SCSI translation: security is frozen until a power cycle */
 	bool opal;
-	bool boot_partitions; /* eMMC */
+	/* eMMC: two of 128 KiB and an RPMB of as much: the last 384 KiB of hidden_bytes. */
+	bool boot_partitions;
+	bool memory_card; /* eMMC: an SD instead */
+	bool worn;	  /* eMMC, SCSI: its health is bad */
 
 	/* Faults. */
 	bool lie;		/* says that it did, and changes nothing */

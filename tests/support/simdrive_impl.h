@@ -33,6 +33,7 @@ struct simdrive_model {
 	int (*nvme)(struct simdrive *drive, struct nvme_command *command);
 	int (*scsi)(struct simdrive *drive, struct scsi_command *command);
 	int (*mmc)(struct simdrive *drive, struct mmc_command *commands, uint32_t count);
+	int (*mmc_registers)(struct simdrive *drive, struct mmc_registers *ret_registers);
 	/* Optional, all of them. */
 	int (*init)(struct simdrive *drive); /* fills in what options left out; makes own */
 	void (*done)(struct simdrive *drive);
@@ -51,6 +52,7 @@ struct simdrive {
 	uint64_t medium_bytes;	/* of all namespaces, hidden areas included */
 	uint64_t visible_bytes; /* from the block path's beginning; a kind may change it */
 	uint64_t visible_first;
+	uint8_t *unmapped; /* one for each 512 visible bytes: they read as zeros; NULL: none has */
 	uint64_t now_ms;
 	struct simdrive_sanitize sanitize;
 	uint64_t erases; /* gives each its own key */
@@ -62,7 +64,7 @@ struct simdrive {
 	void *hook_context;
 };
 
-extern const struct simdrive_model simdrive_nvme, simdrive_ata, simdrive_scsi;
+extern const struct simdrive_model simdrive_nvme, simdrive_ata, simdrive_scsi, simdrive_mmc;
 
 /* A command that would change the drive was given: counts it. */
 void simdrive_changed(struct simdrive *drive);

@@ -114,6 +114,7 @@ struct drive_places {
 	const char *udev;   /* "/run/udev/data" */
 	const char *mapper; /* a directory of files "MAJOR:MINOR" with a line "TARGET STATUS" for
 			       each target; NULL: the kernel is asked */
+	const char *proc;   /* "/proc" */
 };
 
 /*

@@ -3,6 +3,7 @@
 #include "base/io.h"
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -225,4 +226,61 @@ const char *holder_of_mount(const char *point, char text[static HOLDER_BYTES])
 	if (!find(&wanted, text))
 		snprintf(text, HOLDER_BYTES, "another program");
 	return text;
+}
+
+/* --- all of them --- */
+
+static void visit_process(
+	const struct holder_visit *visit, int process, const char *number, DIR *descriptors)
+{
+	char text[HOLDER_BYTES];
+	struct dirent *entry;
+	struct stat st;
+
+	while ((entry = readdir(descriptors))) {
+		if (entry->d_name[0] == '.' ||
+			fstatat(dirfd(descriptors), entry->d_name, &st, 0) < 0 ||
+			!visit->wants(visit->context, &st))
+			continue;
+		describe(process, number, text);
+		visit->tell(visit->context, &st, (pid_t)atol(number), text);
+	}
+}
+
+bool holder_visit_all(const struct holder_visit *visit)
+{
+	_cleanup_closedir_ DIR *processes = opendir(visit->proc ? visit->proc : "/proc");
+	bool saw_all = processes != NULL;
+	struct dirent *entry;
+
+	while (processes && (entry = readdir(processes))) {
+		_cleanup_closedir_ DIR *descriptors = NULL;
+		_cleanup_close_ int process = -1;
+
+		if (!isdigit((unsigned char)entry->d_name[0]) ||
+			atol(entry->d_name) == (long)getpid())
+			continue;
+		process =
+			openat(dirfd(processes), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (process < 0)
+			continue; /* it has ended */
+		errno = 0;
+		descriptors = open_directory(process, "fd");
+		if (!descriptors && (errno == EACCES || errno == EPERM))
+			saw_all = false;
+		if (descriptors)
+			visit_process(visit, process, entry->d_name, descriptors);
+	}
+	return saw_all;
+}
+
+bool holder_has(const char *proc, pid_t process, const struct stat *file)
+{
+	const struct wanted wanted = {.file = file, .holds = has_open};
+	_cleanup_close_ int directory = -1;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.3900s/%ld", proc ? proc : "/proc", (long)process);
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return directory >= 0 && any_holds(directory, "fd", &wanted);
 }

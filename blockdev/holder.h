@@ -15,6 +15,7 @@
 #include "base/macros.h"
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #define HOLDER_BYTES 96
 
@@ -26,6 +27,19 @@ const char *holder_of_lock(int fd, char text[static HOLDER_BYTES]);
  * writers_only: those that only read do not count.  The calling process never does.
  */
 bool holder_find(const struct stat *file, bool writers_only, char ret_text[static HOLDER_BYTES]);
+
+/* Every descriptor of every process but this one, for those who ask about many files at once. */
+struct holder_visit {
+	const char *proc; /* NULL: "/proc" */
+	/* Is it of interest?  Then it is told, with who holds it. */
+	bool (*wants)(void *context, const struct stat *file);
+	void (*tell)(void *context, const struct stat *file, pid_t process, const char *text);
+	void *context;
+};
+/* False: a process did not let itself be looked into. */
+bool holder_visit_all(const struct holder_visit *visit);
+/* Does this process still have it open? */
+bool holder_has(const char *proc, pid_t process, const struct stat *file);
 
 /* Who has the file open or mapped, or "another program"; this process is not named. */
 const char *holder_of_file(const struct stat *file, char text[static HOLDER_BYTES]);

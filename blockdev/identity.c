@@ -17,8 +17,7 @@
 #define EDGE_BYTES   4096u /* of each end of the device, for a stand-in */
 #define STAND_IN_HEX 8
 
-/* One word, whatever a drive's maker put there. */
-static void make_word(char *text)
+void identity_word(char *text)
 {
 	char *to = text;
 
@@ -41,7 +40,7 @@ static bool find_serial(dev_t device, char *serial, size_t bytes)
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		if (device_attribute(device, places[i], serial, bytes) < 0)
 			continue;
-		make_word(serial);
+		identity_word(serial);
 		if (serial[0] != '\0')
 			return true;
 	}
@@ -104,7 +103,7 @@ static int make_stand_in(int fd, dev_t device, const char *backing, struct ident
 	if (r < 0)
 		return r;
 	bytes_format_size(identity->bytes, size, sizeof(size));
-	make_word(size);
+	identity_word(size);
 	snprintf(identity->serial, sizeof(identity->serial), "%.63s-%.31s-%s", identity->name, size,
 		hex);
 	identity->is_stand_in = true;
@@ -132,7 +131,7 @@ static void read_partition(dev_t device, char *text, size_t bytes)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && io_read_to_end(fd, text, bytes - 1, &got) >= 0)
 		text[got] = '\0';
-	make_word(text);
+	identity_word(text);
 }
 
 int identity_read(int fd, struct identity *ret_identity)
@@ -155,7 +154,7 @@ int identity_read(int fd, struct identity *ret_identity)
 	if (device_attribute(st.st_rdev, "device/model", identity.model, sizeof(identity.model)) <
 		0)
 		identity.model[0] = '\0';
-	make_word(identity.model);
+	identity_word(identity.model);
 	read_partition(st.st_rdev, partition, sizeof(partition));
 
 	if (find_serial(st.st_rdev, serial, sizeof(serial))) {
@@ -173,4 +172,9 @@ int identity_read(int fd, struct identity *ret_identity)
 		return r;
 	*ret_identity = identity;
 	return 0;
+}
+
+int identity_bind(struct identity *identity, const char *words)
+{
+	return digest_hex(words, strlen(words), identity->key, sizeof(identity->key));
 }

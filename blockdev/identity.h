@@ -35,4 +35,10 @@ struct identity {
 /* fd: a block device, open for reading. */
 must_check int identity_read(int fd, struct identity *ret_identity);
 
+/* One word, whatever a drive's maker put there: blanks within are "_", what is not printable goes.
+ */
+void identity_word(char *text);
+/* Another key: of these words, which outlive whatever is done to the device. */
+must_check int identity_bind(struct identity *identity, const char *words);
+
 #endif

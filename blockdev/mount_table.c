@@ -6,28 +6,25 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-/* One line of /proc/self/mountinfo (proc(5)); the strings point into the line. */
-struct entry {
-	dev_t number;
-	const char *where;
-	const char *type;
-	const char *source;
-	char *options; /* the file system's own; escaped as they are */
-};
-
-struct table {
-	FILE *file;
-	char *line;
-	size_t line_bytes;
-};
-
-static void table_done(struct table *table)
+void mount_listing_done(struct mount_listing *listing)
 {
-	if (table->file)
-		fclose(table->file);
-	free(table->line);
+	if (listing->file)
+		fclose(listing->file);
+	free(listing->line);
 }
-#define _cleanup_table_ _cleanup_(table_done)
+#define _cleanup_listing_ _cleanup_(mount_listing_done)
+
+static bool next_line(struct mount_listing *listing, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (!listing->file) {
+		snprintf(path, sizeof(path), "%.3900s/%s", listing->proc ? listing->proc : "/proc",
+			name);
+		listing->file = fopen(path, "re");
+	}
+	return listing->file && getline(&listing->line, &listing->line_bytes, listing->file) > 0;
+}
 
 /* "\040" and its like, in place. */
 static void unescape(char *text)
@@ -46,7 +43,7 @@ static void unescape(char *text)
 }
 
 /* id parent major:minor root where options [tags...] - type source super-options */
-static bool parse_mount(char *line, struct entry *entry)
+static bool parse_mount(char *line, struct mount_entry *entry)
 {
 	char *field[6], *rest = line, *behind = strstr(line, " - ");
 	unsigned int major_number, minor_number;
@@ -72,19 +69,8 @@ static bool parse_mount(char *line, struct entry *entry)
 	return true;
 }
 
-static bool next_mount(struct table *table, struct entry *entry)
-{
-	if (!table->file)
-		table->file = fopen("/proc/self/mountinfo", "re");
-	while (table->file && getline(&table->line, &table->line_bytes, table->file) > 0) {
-		if (parse_mount(table->line, entry))
-			return true;
-	}
-	return false;
-}
-
 /* btrfs and others show a number of their own: the source tells one of their devices. */
-static dev_t device_of(const struct entry *entry)
+static dev_t device_of(const struct mount_entry *entry)
 {
 	struct stat st;
 
@@ -94,18 +80,41 @@ static dev_t device_of(const struct entry *entry)
 	return entry->number;
 }
 
+bool mount_listing_next(struct mount_listing *listing, struct mount_entry *ret_entry)
+{
+	while (next_line(listing, "self/mountinfo")) {
+		if (parse_mount(listing->line, ret_entry)) {
+			ret_entry->device = device_of(ret_entry);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool mount_listing_next_swap(
+	struct mount_listing *listing, struct stat *ret_st, const char **ret_path)
+{
+	while (next_line(listing, "swaps")) {
+		listing->line[strcspn(listing->line, " \t\n")] = '\0';
+		unescape(listing->line);
+		if (listing->line[0] != '/' || stat(listing->line, ret_st) < 0)
+			continue;
+		*ret_path = listing->line;
+		return true;
+	}
+	return false;
+}
+
 bool mount_table_find(
 	const struct device_set *set, dev_t *ret_device, char ret_where[static DEVICE_TEXT_BYTES])
 {
-	_cleanup_table_ struct table table = {.file = NULL};
-	struct entry entry;
+	_cleanup_listing_ struct mount_listing listing = {.file = NULL};
+	struct mount_entry entry;
 
-	while (next_mount(&table, &entry)) {
-		dev_t device = device_of(&entry);
-
-		if (!device_set_has(set, device))
+	while (mount_listing_next(&listing, &entry)) {
+		if (!device_set_has(set, entry.device))
 			continue;
-		*ret_device = device;
+		*ret_device = entry.device;
 		snprintf(ret_where, DEVICE_TEXT_BYTES, "%s", entry.where);
 		return true;
 	}
@@ -114,10 +123,10 @@ bool mount_table_find(
 
 int mount_table_place(dev_t device, size_t index, char *ret_where, size_t where_bytes)
 {
-	_cleanup_table_ struct table table = {.file = NULL};
-	struct entry entry;
+	_cleanup_listing_ struct mount_listing listing = {.file = NULL};
+	struct mount_entry entry;
 
-	while (next_mount(&table, &entry)) {
+	while (mount_listing_next(&listing, &entry)) {
 		if (entry.number != device || index-- > 0)
 			continue;
 		if (strlen(entry.where) >= where_bytes)
@@ -130,10 +139,10 @@ int mount_table_place(dev_t device, size_t index, char *ret_where, size_t where_
 
 int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes)
 {
-	_cleanup_table_ struct table table = {.file = NULL};
-	struct entry entry;
+	_cleanup_listing_ struct mount_listing listing = {.file = NULL};
+	struct mount_entry entry;
 
-	while (next_mount(&table, &entry)) {
+	while (mount_listing_next(&listing, &entry)) {
 		if (entry.number != file_system)
 			continue;
 		snprintf(ret_type, type_bytes, "%s", entry.type);
@@ -144,12 +153,12 @@ int mount_table_type(dev_t file_system, char *ret_type, size_t type_bytes)
 
 int mount_table_option(dev_t file_system, const char *option, char *ret_value, size_t value_bytes)
 {
-	_cleanup_table_ struct table table = {.file = NULL};
+	_cleanup_listing_ struct mount_listing listing = {.file = NULL};
 	size_t length = strlen(option);
-	struct entry entry;
+	struct mount_entry entry;
 	char *word;
 
-	while (next_mount(&table, &entry)) {
+	while (mount_listing_next(&listing, &entry)) {
 		if (entry.number != file_system)
 			continue;
 		while ((word = strsep(&entry.options, ",\n"))) {
@@ -168,15 +177,15 @@ int mount_table_option(dev_t file_system, const char *option, char *ret_value, s
 
 int mount_table_root(dev_t *ret_device)
 {
-	_cleanup_table_ struct table table = {.file = NULL};
-	struct entry entry;
+	_cleanup_listing_ struct mount_listing listing = {.file = NULL};
+	struct mount_entry entry;
 	bool found = false;
 
 	/* The last mount on "/" is the one in sight. */
-	while (next_mount(&table, &entry)) {
+	while (mount_listing_next(&listing, &entry)) {
 		if (strcmp(entry.where, "/") != 0)
 			continue;
-		*ret_device = device_of(&entry);
+		*ret_device = entry.device;
 		found = true;
 	}
 	return found ? 0 : -ENOENT;
@@ -184,14 +193,11 @@ int mount_table_root(dev_t *ret_device)
 
 bool mount_table_is_swap(const struct device_set *set, const struct stat *file)
 {
-	_cleanup_table_ struct table table = {.file = fopen("/proc/swaps", "re")};
+	_cleanup_listing_ struct mount_listing listing = {.file = NULL};
+	const char *path;
 	struct stat st;
 
-	while (table.file && getline(&table.line, &table.line_bytes, table.file) > 0) {
-		table.line[strcspn(table.line, " \t\n")] = '\0';
-		unescape(table.line);
-		if (table.line[0] != '/' || stat(table.line, &st) < 0)
-			continue;
+	while (mount_listing_next_swap(&listing, &st, &path)) {
 		if (S_ISBLK(st.st_mode)
 				? device_set_has(set, st.st_rdev)
 				: file && st.st_dev == file->st_dev && st.st_ino == file->st_ino)

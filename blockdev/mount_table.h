@@ -11,7 +11,36 @@
 #include "base/macros.h"
 #include "blockdev/device_tree.h"
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/stat.h>
+
+/* --- all of them, one after the other --- */
+
+/* Begins as {.proc = NULL}: "/proc"; tests have their own.  For one kind of entry each. */
+struct mount_listing {
+	const char *proc; /* borrowed */
+	FILE *file;
+	char *line;
+	size_t line_bytes;
+};
+
+/* One line of PROC/self/mountinfo (proc(5)); the strings are gone with the next. */
+struct mount_entry {
+	dev_t number; /* the file system's: st_dev of what is in it */
+	dev_t device; /* the block device that it lies on, or one of several; else the number */
+	const char *where;
+	const char *type;
+	const char *source;
+	char *options; /* the file system's own; escaped as they are */
+};
+
+bool mount_listing_next(struct mount_listing *listing, struct mount_entry *ret_entry);
+/* The same for swap space: a device, or a file.  One that has no name here is passed over. */
+bool mount_listing_next_swap(
+	struct mount_listing *listing, struct stat *ret_st, const char **ret_path);
+void mount_listing_done(struct mount_listing *listing);
+
+/* --- questions to this machine's --- */
 
 /* Where one of these devices is mounted, and which of them.  False: nowhere that can be seen. */
 bool mount_table_find(

@@ -109,3 +109,27 @@ int signature_find(int fd, char ret_text[static SIGNATURE_TEXT_BYTES])
 	blkid_free_probe(probe);
 	return r;
 }
+
+bool signature_find_luks(int fd, char ret_uuid[static SIGNATURE_UUID_BYTES])
+{
+	char luks[] = "crypto_LUKS", *only[] = {luks, NULL};
+	blkid_probe probe = blkid_new_probe();
+	const char *uuid = NULL;
+	bool found = false;
+
+	if (!probe)
+		return false;
+	if (blkid_probe_set_device(probe, fd, 0, 0) == 0 && blkid_probe_get_size(probe) > 0) {
+		(void)blkid_probe_enable_superblocks(probe, 1);
+		(void)blkid_probe_set_superblocks_flags(
+			probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID | BLKID_SUBLKS_BADCSUM);
+		(void)blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_ONLYIN, only);
+		found = blkid_do_probe(probe) == 0;
+	}
+	if (found && blkid_probe_lookup_value(probe, "UUID", &uuid, NULL) < 0)
+		uuid = NULL;
+	if (found)
+		snprintf(ret_uuid, SIGNATURE_UUID_BYTES, "%.36s", uuid ? uuid : "");
+	blkid_free_probe(probe);
+	return found;
+}

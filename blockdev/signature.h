@@ -11,6 +11,7 @@
 #define SPOOLGUARD_BLOCKDEV_SIGNATURE_H
 
 #include "base/macros.h"
+#include <stdbool.h>
 
 #define SIGNATURE_TEXT_BYTES 192
 
@@ -19,5 +20,9 @@
  * \"home\" and a gpt partition table", or empty.  -EIO if the medium cannot be read.
  */
 must_check int signature_find(int fd, char ret_text[static SIGNATURE_TEXT_BYTES]);
+
+#define SIGNATURE_UUID_BYTES 37
+/* Is there a LUKS header (or its second copy)?  Its UUID, or "". */
+bool signature_find_luks(int fd, char ret_uuid[static SIGNATURE_UUID_BYTES]);
 
 #endif

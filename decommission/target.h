@@ -6,18 +6,23 @@
  * Looks only: sysfs, the drive's own identification commands (drives/facts.h), headers of volumes
  * on it and on its partitions.
  *
- *   R1  A target is a whole drive.  A partition, a member of RAID, LVM or multipath, and what is
- *       mapped is refused, and the whole drive is named.
+ *   R1  A target is a whole drive.  A partition, and what stands on drives (LVM, RAID, multipath,
+ *       device-mapper, a loop device on a device or over an attached volume) is refused, and the
+ *       whole drive is named.  A drive that is a member of one is a target in use: see uses.
  *   R2  It is known by serial, WWN (or EUI, NGUID) and size, never by its name in /dev.  Where
  *       the drive tells no serial the stand-in of blockdev/identity.h stands for it, marked as one.
+ *       identity.key is made of what sysfs tells (serial, WWN, namespace), so that it outlives an
+ *       overwrite and a change of size; without any of it, of model and size.
  *   R3  Another device that is present with the same serial and WWN, or with none, makes it a twin:
  *       nobody could say which of them died.
  *   R4  What a method reaches beyond this device (the subsystem's other namespaces, other LUNs of
  *       the target, eMMC boot partitions) is listed, and whether it is in use.
  *
+ * Without the right to open the device what sysfs tells is there all the same (opened is false).
+ *
  * Errors: -ENOENT, -EMEDIUMTYPE (a file: "spoolguard overwrite" is for files), -EINVAL (R1), -EPERM
- * (confined), -EACCES, -ENODEV, -ENOMEM; each with its line.  What the drive does not answer is no
- * error.  Threads: one for each target.
+ * (confined), -ENOMEDIUM, -ENODEV, -ENOMEM; each with its line.  What the drive does not answer is
+ * no error.  Threads: one for each target.
  */
 #ifndef SPOOLGUARD_DECOMMISSION_TARGET_H
 #define SPOOLGUARD_DECOMMISSION_TARGET_H
@@ -26,6 +31,7 @@
 #include "blockdev/blockdev.h"
 #include "blockdev/drive.h"
 #include "blockdev/identity.h"
+#include "blockdev/signature.h"
 #include "blockdev/usage.h"
 #include "drives/facts.h"
 
@@ -42,14 +48,20 @@ struct target_volume {
 	uint32_t key_slots;
 	uint32_t backups;   /* header backups ever taken: keystore.h */
 	bool filled_before; /* something lay on the medium before it was encrypted */
-	bool damaged;	    /* a header was there and could not be read */
+	bool damaged;	    /* a header is there, and spoolguard cannot read it */
+};
+
+struct target_part {
+	char device[TARGET_PATH_BYTES]; /* "/dev/sdb1" */
+	uint64_t bytes;
+	char holds[SIGNATURE_TEXT_BYTES];
 };
 
 struct target_reach {
 	char what[FACTS_TEXT_BYTES];	/* "namespace 2", "LUN 1", "boot partition mmcblk0boot0" */
 	char device[TARGET_PATH_BYTES]; /* "": the system shows none */
 	bool in_use;
-	bool untouched; /* no method of ours reaches it: eMMC boot, RPMB */
+	bool untouched; /* none that is offered reaches it: eMMC boot, RPMB */
 };
 
 struct target {
@@ -63,11 +75,16 @@ struct target {
 	char transport[FACTS_TEXT_BYTES]; /* "sata", "sas", "nvme", "usb", "emmc", "virtio", "loop",
 					     "" */
 	bool read_only;
-	bool facts_known; /* false: the drive could not be asked, facts are empty */
+	bool opened;			 /* false: only what sysfs tells is known */
+	bool facts_known;		 /* false: the drive could not be asked, facts are empty */
+	char unasked[TARGET_PATH_BYTES]; /* why not opened or asked; "" */
 	struct drive_facts facts;
 	struct usage_list uses;
-	bool is_system;		       /* the running system stands on it */
-	bool is_twin;		       /* R3 */
+	bool is_system; /* the running system stands on it */
+	bool is_twin;	/* R3 */
+	char holds[SIGNATURE_TEXT_BYTES];
+	struct target_part *parts; /* owned */
+	size_t part_count;
 	struct target_volume *volumes; /* owned */
 	size_t volume_count;
 	struct target_reach *reaches; /* owned */
@@ -76,14 +93,15 @@ struct target {
 
 struct target_options {
 	const struct drive_places *places; /* NULL: this machine */
-	const char *runtime_directory;	   /* of attached volumes; NULL: the usual one */
 };
 
 must_check int target_look(const char *path, const struct target_options *options,
 	struct target **ret_target, struct problem *reterr_problem);
 /*
  * Every whole drive of this machine, and every loop device that has a file: for "spoolguard
- * devices".  What cannot be looked at is left out and counted.  Gives ret_targets, each to
+ * devices".  Each is looked at by a thread, so that one that hangs costs its own time only.
+ * What cannot be looked at is left out and counted; what is memory, has no medium, or may not be
+ * touched by a confined process is left out.  Gives ret_targets, each to
  * target_free(), and the array to free().
  */
 must_check int target_list(const struct target_options *options, struct target ***ret_targets,
@@ -96,6 +114,9 @@ must_check int target_compare(const struct identity *then, const struct drive_fa
 	const struct target *now, struct problem *reterr_problem);
 
 /* --- what spoolguard recommends, and why: pure --- */
+
+/* The most that may be claimed of a method that ended well on such a medium. */
+enum drive_sanitization target_promise(enum method_kind kind, enum drive_class class);
 
 struct target_advice {
 	enum method_kind method; /* METHOD_KINDS: none of the drive's own; overwrite alone */

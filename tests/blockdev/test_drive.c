@@ -36,7 +36,7 @@ static void setup(void)
 	snprintf(mapper, sizeof(mapper), "%s/mapper", root);
 	ck_assert_int_eq(mkdir(udev, 0700), 0);
 	ck_assert_int_eq(mkdir(mapper, 0700), 0);
-	places = (struct drive_places){sysfs, udev, mapper};
+	places = (struct drive_places){.sysfs = sysfs, .udev = udev, .mapper = mapper};
 }
 
 static void teardown(void)

@@ -55,7 +55,9 @@ struct run_world {
 
 struct run_request {
 	bool own_methods; /* the drive's own; default true */
-	bool overwrite;	  /* default true */
+	/* ... but for these, which would take what must not die (plan.h, P3) */
+	bool leave_out[METHOD_KINDS];
+	bool overwrite; /* default true */
 	struct method_limits limits;
 	const struct search *search;	  /* NULL: no search */
 	const char *const *search_labels; /* one for each text in it */

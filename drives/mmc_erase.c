@@ -16,7 +16,7 @@
  * again.
  * Erased sectors read as zeros (or ones) whatever became of what was in them: a witness sees that
  * they were unmapped, and not that a sanitize did its work.
- * Source: JESD84-B51 6.6.9 to 6.6.14.
+ * Source: JESD84-B51 (erase, secure trim, sanitize).
  */
 #include "base/extent.h"
 #include "drives/mmc_impl.h"

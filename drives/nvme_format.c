@@ -81,7 +81,13 @@ int nvme_format_start(const struct method_run *run, struct method_result *result
 		return 0;
 	}
 	result->progress = PROGRESS_WHOLE;
-	method_say(result, METHOD_DONE, "the drive says that it succeeded");
+	if (run->facts->methods[run->kind].reach == REACH_NAMESPACE &&
+		(run->facts->namespace_count > 1 || !run->facts->namespaces_known))
+		method_say(result, METHOD_DONE,
+			"the drive says that it succeeded, for namespace %u and no other",
+			run->facts->nsid);
+	else
+		method_say(result, METHOD_DONE, "the drive says that it succeeded");
 	return 0;
 }
 

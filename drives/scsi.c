@@ -8,6 +8,7 @@
  * doing anything, is no method.
  */
 #include "drives/scsi_impl.h"
+#include "drives/tcg.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,11 @@ enum {
 	MEDIUM_PAGE = 0xb1,
 	CAPACITY_BYTES = 32,
 	CODES_BYTES = 64,
+	LOG_SENSE = 0x4d,
+	EXCEPTIONS_PAGE = 0x2f,
+	CUMULATIVE = 1 << 6,
+	LOG_BYTES = 64,
+	SECURITY_IN = 0xa2,
 };
 
 static const struct {
@@ -175,6 +181,37 @@ static void ask_sanitize(const struct command_port *port, struct drive_facts *fa
 	facts->sanitize.progress = status.progress;
 }
 
+static void ask_health(const struct command_port *port, struct drive_facts *facts)
+{
+	struct scsi_command command = {
+		.cdb = {LOG_SENSE, 0, CUMULATIVE | EXCEPTIONS_PAGE, [8] = LOG_BYTES},
+		.cdb_bytes = 10};
+	uint8_t page[LOG_BYTES];
+	struct scsi_health health;
+	size_t bytes = ask_page(port, &command, page, sizeof(page));
+
+	if (scsi_health_decode(page, bytes, &health) < 0)
+		return;
+	facts->health_known = true;
+	facts->healthy = health.healthy;
+	memcpy(facts->health, health.text, sizeof(facts->health));
+}
+
+static void ask_tcg(const struct command_port *port, struct drive_facts *facts)
+{
+	struct scsi_command command = {
+		.cdb = {SECURITY_IN, TCG_PROTOCOL, 0, TCG_LEVEL_0, [8] = TCG_LEVEL_0_BYTES >> 8},
+		.cdb_bytes = 12};
+	uint8_t page[TCG_LEVEL_0_BYTES];
+	struct tcg_level_0 discovery;
+	size_t bytes = ask_page(port, &command, page, sizeof(page));
+
+	if (bytes == 0 || tcg_level_0_decode(page, bytes, &discovery) < 0)
+		return;
+	facts->opal = discovery.subsystem;
+	facts->opal_locked = discovery.locked;
+}
+
 static int ask(const struct command_port *port, struct drive_facts *facts)
 {
 	uint8_t page[SCSI_PAGE_BYTES];
@@ -194,6 +231,8 @@ static int ask(const struct command_port *port, struct drive_facts *facts)
 	memcpy(facts->firmware, inquiry.firmware, sizeof(facts->firmware));
 	ask_names(port, facts);
 	ask_capacity(port, facts);
+	ask_health(port, facts);
+	ask_tcg(port, facts);
 	ask_sanitize(port, facts);
 	offer_sanitizes(port, facts);
 	return 0;

@@ -27,6 +27,9 @@ enum {
 	SECTOR_BYTES_MAX = 1 << 16,
 	NO_ROTATION = 1,
 	LEAST_RPM = 0x401,
+	EXCEPTIONS_PAGE = 0x2f,
+	EXCEPTIONS_BYTES = 11,
+	FAILURE_PREDICTED = 0x5d,
 	SUPPORTED = 3, /* as the standard has it */
 };
 
@@ -131,6 +134,35 @@ int scsi_capacity_decode(const uint8_t *page, size_t bytes, struct scsi_capacity
 	ret_capacity->logical_bytes = ret_capacity->physical_bytes = (uint32_t)logical;
 	if ((page[13] & 0xf) < 8)
 		ret_capacity->physical_bytes <<= page[13] & 0xf;
+	return 0;
+}
+
+/* Parameter 0 comes first: which exception there is, 00h for none, and how hot it is. */
+int scsi_health_decode(const uint8_t *page, size_t bytes, struct scsi_health *ret_health)
+{
+	struct scsi_health health = {0};
+	uint8_t asc, ascq, degrees;
+
+	if (bytes < EXCEPTIONS_BYTES || (page[0] & 0x3f) != EXCEPTIONS_PAGE || page[1] != 0 ||
+		get_be(page + PAGE_LENGTH_AT, 2) + HEADER_BYTES < EXCEPTIONS_BYTES ||
+		get_be(page + HEADER_BYTES, 2) != 0 || page[HEADER_BYTES + 3] < 3)
+		return -EBADMSG;
+	asc = page[8];
+	ascq = page[9];
+	degrees = page[10];
+	health.healthy = asc == 0 && ascq == 0;
+	if (asc == FAILURE_PREDICTED)
+		snprintf(health.text, sizeof(health.text),
+			"the drive says that it is about to fail (5dh/%02xh)", ascq);
+	else if (!health.healthy)
+		snprintf(health.text, sizeof(health.text), "the drive warns (%02xh/%02xh)", asc,
+			ascq);
+	else if (degrees > 0 && degrees < 0xff)
+		snprintf(health.text, sizeof(health.text), "no failure is foreseen, %u degrees C",
+			degrees);
+	else
+		snprintf(health.text, sizeof(health.text), "no failure is foreseen");
+	*ret_health = health;
 	return 0;
 }
 

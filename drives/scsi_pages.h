@@ -5,7 +5,8 @@
  * A page that is cut, all of one byte, or another than was asked for is -EBADMSG: nothing of it is
  * known.
  * Source: SPC-5 6.7 (INQUIRY), 6.36 (REPORT SUPPORTED OPERATION CODES), 7.7 (vital product data),
- * SBC-4 5.21 (READ CAPACITY), 6.6.2 (block device characteristics); big-endian.
+ * SPC-5 (log pages), SBC-4 5.21 (READ CAPACITY), 6.6.2 (block device characteristics);
+ * big-endian.
  */
 #ifndef SPOOLGUARD_DRIVES_SCSI_PAGES_H
 #define SPOOLGUARD_DRIVES_SCSI_PAGES_H
@@ -39,6 +40,14 @@ must_check int scsi_medium_decode(
 	const uint8_t *page, size_t bytes, struct scsi_medium *ret_medium);
 must_check int scsi_capacity_decode(
 	const uint8_t *page, size_t bytes, struct scsi_capacity *ret_capacity);
+struct scsi_health {
+	bool healthy;
+	char text[FACTS_WHY_BYTES];
+};
+
+/* The log page of informational exceptions (2Fh). */
+must_check int scsi_health_decode(
+	const uint8_t *page, size_t bytes, struct scsi_health *ret_health);
 /* One command: is it there, as the standard has it? */
 must_check int scsi_support_decode(const uint8_t *page, size_t bytes, bool *ret_supported);
 

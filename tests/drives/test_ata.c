@@ -177,6 +177,14 @@ START_TEST(self_encryption_that_cannot_be_asked_for_is_not_denied)
 }
 END_TEST
 
+START_TEST(a_drive_that_is_about_to_fail_says_so)
+{
+	make((struct simdrive_options){.worn = true});
+	ck_assert(rig.facts.health_known && !rig.facts.healthy);
+	ck_assert_ptr_nonnull(strstr(rig.facts.health, "about to fail"));
+}
+END_TEST
+
 START_TEST(hidden_areas_are_found)
 {
 	make((struct simdrive_options){.hidden_bytes = 8192});
@@ -782,6 +790,7 @@ static void add_facts(TCase *tcase)
 	tcase_add_test(tcase, an_honest_drive_tells_what_it_is);
 	tcase_add_test(tcase, other_drives_tell_what_they_are);
 	tcase_add_test(tcase, self_encryption_that_cannot_be_asked_for_is_not_denied);
+	tcase_add_test(tcase, a_drive_that_is_about_to_fail_says_so);
 	tcase_add_test(tcase, hidden_areas_are_found);
 	tcase_add_test(tcase, each_bit_offers_its_own);
 	tcase_add_test(tcase, a_status_that_does_not_come_whole_offers_no_sanitize);

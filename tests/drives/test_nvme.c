@@ -325,6 +325,7 @@ START_TEST(a_format_takes_its_namespace_or_all_as_fna_says)
 {
 	make((struct simdrive_options){.namespaces = 3, .nsid = 2});
 	ck_assert_int_eq(drive_rig_witness(&rig, METHOD_NVME_FORMAT_USER_DATA), WITNESS_CHANGED);
+	ck_assert_ptr_nonnull(strstr(rig.result.detail, "for namespace 2 and no other"));
 	ck_assert_uint_eq(drive_rig_secrets(&rig), 2 * SMALL / 512);
 	teardown();
 	make((struct simdrive_options){.namespaces = 3, .nsid = 2, .fna_all = true});

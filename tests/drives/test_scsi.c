@@ -81,6 +81,20 @@ START_TEST(an_honest_drive_tells_what_it_is)
 }
 END_TEST
 
+START_TEST(health_and_self_encryption_are_told)
+{
+	make((struct simdrive_options){.opal = true});
+	ck_assert(rig.facts.health_known && rig.facts.healthy);
+	ck_assert_ptr_nonnull(strstr(rig.facts.health, "no failure is foreseen, 31 degrees C"));
+	ck_assert(rig.facts.opal && !rig.facts.opal_locked);
+	teardown();
+	make((struct simdrive_options){.worn = true});
+	ck_assert(rig.facts.health_known && !rig.facts.healthy);
+	ck_assert_ptr_nonnull(strstr(rig.facts.health, "about to fail"));
+	ck_assert(!rig.facts.opal && !facts_tcg_text(&rig.facts));
+}
+END_TEST
+
 /* E1 */
 START_TEST(each_service_action_offers_its_own)
 {
@@ -134,7 +148,7 @@ END_TEST
 
 START_TEST(each_question_that_fails_makes_nothing_better)
 {
-	make((struct simdrive_options){0});
+	make((struct simdrive_options){.opal = true});
 	for (uint64_t nth = 1;; nth++) {
 		int r;
 
@@ -145,7 +159,8 @@ START_TEST(each_question_that_fails_makes_nothing_better)
 		ck_assert_uint_lt(nth, COMMANDS_MAX);
 		ck_assert(r == -EIO || offers_in_all() < 3 || rig.facts.serial[0] == '\0' ||
 			  rig.facts.wwn[0] == '\0' || !rig.facts.rotation_known ||
-			  rig.facts.logical_bytes == 0 || !rig.facts.sanitize.idle_known);
+			  rig.facts.logical_bytes == 0 || !rig.facts.health_known ||
+			  !rig.facts.opal || !rig.facts.sanitize.idle_known);
 	}
 }
 END_TEST
@@ -426,7 +441,9 @@ START_TEST(pages_that_are_cut_are_none)
 	static const uint8_t serial[8] = {0, 0x80, 0, 4, 'A', 'B', 'C', 'D'};
 	static const uint8_t size[32] = {[6] = 1, [10] = 2};
 	char text[FACTS_TEXT_BYTES];
+	static const uint8_t exceptions[11] = {0x2f, 0, 0, 8, 0, 0, 3, 4, 0x0b, 1, 40};
 	struct scsi_capacity capacity;
+	struct scsi_health health;
 
 	ck_assert_int_eq(scsi_names_decode(names, sizeof(names), text), 0);
 	ck_assert_str_eq(text, "naa.5000c50000000002");
@@ -434,6 +451,10 @@ START_TEST(pages_that_are_cut_are_none)
 	ck_assert_str_eq(text, "ABCD");
 	ck_assert_int_eq(scsi_capacity_decode(size, sizeof(size), &capacity), 0);
 	ck_assert_uint_eq(capacity.bytes, 257 * 512);
+	ck_assert_int_eq(scsi_health_decode(exceptions, sizeof(exceptions), &health), 0);
+	ck_assert(!health.healthy);
+	for (size_t bytes = 0; bytes < sizeof(exceptions); bytes++)
+		ck_assert_int_eq(scsi_health_decode(exceptions, bytes, &health), -EBADMSG);
 	for (size_t bytes = 0; bytes < sizeof(names); bytes++)
 		ck_assert_int_eq(scsi_names_decode(names, bytes, text), -EBADMSG);
 	for (size_t bytes = 0; bytes < sizeof(serial); bytes++)
@@ -472,6 +493,7 @@ int main(void)
 	tcase_set_timeout(tcase, 100);
 	tcase_add_checked_fixture(tcase, NULL, teardown);
 	tcase_add_test(tcase, an_honest_drive_tells_what_it_is);
+	tcase_add_test(tcase, health_and_self_encryption_are_told);
 	tcase_add_test(tcase, each_service_action_offers_its_own);
 	tcase_add_test(tcase, a_damaged_answer_offers_nothing_more);
 	tcase_add_test(tcase, each_question_that_fails_makes_nothing_better);

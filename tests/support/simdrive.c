@@ -111,6 +111,17 @@ void simdrive_settle(struct simdrive *drive)
 		drive->model->sanitized(drive);
 }
 
+size_t simdrive_level_0(uint8_t *page)
+{
+	static const uint8_t features[] = {
+		0, 1, 0x10, 12, [16] = 0, 2, 0x10, 12, 0x09, [32] = 2, 3, 0x10, 16, [51] = 0};
+
+	page[3] = 48 + sizeof(features) - 4;
+	page[7] = 1;
+	memcpy(page + 48, features, sizeof(features));
+	return 48 + sizeof(features);
+}
+
 /* --- the seam --- */
 
 void simdrive_changed(struct simdrive *drive)

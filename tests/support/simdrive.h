@@ -45,7 +45,7 @@ struct simdrive_options {
 	/* eMMC: two of 128 KiB and an RPMB of as much: the last 384 KiB of hidden_bytes. */
 	bool boot_partitions;
 	bool memory_card; /* eMMC: an SD instead */
-	bool worn;	  /* eMMC, SCSI: its health is bad */
+	bool worn;	  /* eMMC, ATA, SCSI: its health is bad */
 
 	/* Faults. */
 	bool lie;		/* says that it did, and changes nothing */

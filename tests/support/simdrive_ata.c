@@ -158,16 +158,6 @@ static void configuration(const struct simdrive *drive, uint8_t *page)
 	seal(page);
 }
 
-static void level_0(uint8_t *page)
-{
-	static const uint8_t features[] = {
-		0, 1, 0x10, 12, [16] = 0, 2, 0x10, 12, 0x09, [32] = 2, 3, 0x10, 16, [51] = 0};
-
-	page[3] = 48 + sizeof(features) - 4;
-	page[7] = 1;
-	memcpy(page + 48, features, sizeof(features));
-}
-
 /* --- sanitize --- */
 
 static void tell_sanitize(const struct simdrive *drive, struct task *task)
@@ -379,7 +369,7 @@ static bool give_page(struct simdrive *drive, struct task *task)
 		configuration(drive, task->page);
 	else if (task->command == TRUSTED_RECEIVE && task->features == 1 && task->lba == 0x100 &&
 		 drive->options.opal)
-		level_0(task->page);
+		(void)simdrive_level_0(task->page);
 	else
 		return false;
 	return true;
@@ -406,7 +396,7 @@ static bool execute(struct simdrive *drive, struct task *task)
 	case TAKE_OFF:
 		return security(drive, task);
 	case SMART:
-		task->lba_out = 0xc24f00;
+		task->lba_out = drive->options.worn ? 0x2cf400 : 0xc24f00;
 		return task->features == 0xda && task->lba == 0xc24f00;
 	case READ_NATIVE_MAX:
 	case READ_NATIVE_MAX_EXT:

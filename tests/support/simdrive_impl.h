@@ -66,6 +66,8 @@ struct simdrive {
 
 extern const struct simdrive_model simdrive_nvme, simdrive_ata, simdrive_scsi, simdrive_mmc;
 
+/* TCG level 0 discovery of a drive with Opal 2, unlocked.  page: 512 bytes of zeros; its length. */
+size_t simdrive_level_0(uint8_t *page);
 /* A command that would change the drive was given: counts it. */
 void simdrive_changed(struct simdrive *drive);
 /*

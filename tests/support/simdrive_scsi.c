@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-	PAGE_BYTES = 256,
+	PAGE_BYTES = 512,
 	GOOD = 0,
 	CHECK_CONDITION = 2,
 	TEST_UNIT_READY = 0x00,
@@ -22,6 +22,8 @@ enum {
 	SANITIZE = 0x48,
 	READ_CAPACITY_16 = 0x9e,
 	REPORT_CODES = 0xa3,
+	LOG_SENSE = 0x4d,
+	SECURITY_IN = 0xa2,
 	OVERWRITE = 1,
 	BLOCK = 2,
 	CRYPTO = 3,
@@ -156,6 +158,20 @@ static size_t report(const struct simdrive *drive, const uint8_t *cdb, uint8_t *
 	return 14;
 }
 
+static size_t log_page(const struct simdrive *drive, const uint8_t *cdb, uint8_t *page)
+{
+	if ((cdb[2] & 0x3f) != 0x2f)
+		return 0;
+	page[0] = 0x2f;
+	page[3] = 8;
+	page[6] = 3;
+	page[7] = 4;
+	page[8] = drive->options.worn ? 0x5d : 0;
+	page[9] = drive->options.worn ? 0x10 : 0;
+	page[10] = 31;
+	return 12;
+}
+
 /* --- what it does --- */
 
 static bool sanitize(struct simdrive *drive, const struct scsi_command *command)
@@ -214,6 +230,14 @@ static struct condition execute(
 	case REPORT_CODES:
 		*ret_bytes = report(drive, cdb, page);
 		return *ret_bytes > 0 ? good : invalid_opcode;
+	case LOG_SENSE:
+		*ret_bytes = log_page(drive, cdb, page);
+		return *ret_bytes > 0 ? good : invalid_field;
+	case SECURITY_IN:
+		if (!drive->options.opal)
+			return invalid_opcode;
+		*ret_bytes = cdb[1] == 1 && cdb[3] == 1 ? simdrive_level_0(page) : 0;
+		return *ret_bytes > 0 ? good : invalid_field;
 	case SANITIZE:
 		if (drive->sanitize.running)
 			return now;

@@ -21,6 +21,7 @@
 #ifndef SPOOLGUARD_DECOMMISSION_CERTIFICATE_H
 #define SPOOLGUARD_DECOMMISSION_CERTIFICATE_H
 
+#include "crypto/minisign.h"
 #include "decommission/record.h"
 #include "decommission/verdict.h"
 #include <json-c/json.h>
@@ -39,7 +40,8 @@ struct certificate_signer {
 	void *context;
 };
 /* Writes FILE and FILE.minisig, each whole or not at all, verified before they get their names;
- * ret_sha256: of FILE.  -EEXIST: a file is there. */
+ * ret_sha256: of FILE.  -EEXIST: a file is there; unless it is the certificate of this very run, by
+ * this signer, that a cut-off run wrote: it stays as it is, and that is success. */
 must_check int certificate_write(struct json_object *certificate, const char *path,
 	const struct certificate_signer *signer, char ret_sha256[static RECORD_DIGEST_BYTES],
 	struct problem *reterr_problem);

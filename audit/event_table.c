@@ -161,7 +161,8 @@ const struct audit_event_kind audit_event_kinds[] = {
 		"name, id, places, found"},
 	{"decommission", AUDIT_NOTICE, AUDIT_ALERT, MANAGEMENT, false,
 		"A step of the decommissioning of a drive: begun, progress, ended.",
-		AUDIT_BY_CALLER, "volume, drive", "step, method, certificate, certificate_sha256"},
+		AUDIT_BY_CALLER, "volume, drive",
+		"id, step, method, certificate, certificate_sha256, name, retired, not_retired"},
 	{NULL, 0, 0, NULL, false, NULL, 0, NULL, NULL},
 };
 

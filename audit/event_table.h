@@ -5,8 +5,7 @@
  * One table: name, severity, what it means, which row of HCD cPP v1.0e FAU_GEN.1 table 3 it
  * answers, whether the host may report it, and what stands in its record.  docs/EVENTS.md is held
  * against it, and so are the log's tests: an event that is in no table cannot be written, and one
- * that no test produces fails the tests ("decommission" and "residue-check" are written by the
- * commands of these names, and have tests of their own).
+ * that no test produces fails the tests.
  */
 #ifndef SPOOLGUARD_AUDIT_EVENT_TABLE_H
 #define SPOOLGUARD_AUDIT_EVENT_TABLE_H

@@ -25,6 +25,7 @@
  *   Events                                                     x           x
  *   RecordHostEvent                                            x
  *   RecordKeyChange                                            x
+ *   RecordDecommission                                         x
  *   SetLogAside                                                x
  *
  *   O1  A method that is not in the table is for nobody.

@@ -10,6 +10,7 @@
  *   service_wipe.c     WipeSpool
  *   service_residue.c  RecordResidueCheck
  *   service_admin.c    SelfTest, Events, GetDeviceKey, Reload
+ *   service_decommission.c  RecordDecommission
  *   service_record.c   RecordHostEvent, RecordKeyChange, SetLogAside; who read the log
  *
  * A new method is a line in the table of service.c, a row in roles.h, and its text in
@@ -104,6 +105,7 @@ struct service {
 	struct service_refuser refusers[SERVICE_REFUSERS];
 	struct service_reader readers[SERVICE_READERS];
 	struct service_bucket buckets[SERVICE_KINDS_MAX]; /* by their place in the table */
+	struct service_bucket decommissions;
 };
 
 /* --- answers; each ends the call --- */
@@ -138,6 +140,9 @@ bool service_get_string(struct service_call *call, const char *name, const char 
 bool service_may_get_string(struct service_call *call, const char *name, const char **ret_value);
 bool service_may_get_u64(struct service_call *call, const char *name, uint64_t *ret_value);
 bool service_may_get_bool(struct service_call *call, const char *name, bool *ret_value);
+
+/* 8-4-4-4-12 digits in lower case, as headers of volumes have it. */
+bool service_is_uuid(const char *text);
 
 /* --- files (Y3) --- */
 
@@ -208,6 +213,7 @@ void service_device_key(struct service_call *call);
 void service_reload_call(struct service_call *call);
 void service_record_host_event(struct service_call *call);
 void service_record_key_change(struct service_call *call);
+void service_record_decommission(struct service_call *call);
 void service_set_log_aside(struct service_call *call);
 /* That the caller reads the log; once in a while, with how often he did. */
 void service_note_reading(struct service_call *call, uint64_t since);

@@ -231,10 +231,38 @@ void service_record_host_event(struct service_call *call)
 
 /* --- a header's keys --- */
 
+/* False, and the call was answered: whose key is in memory has a key. */
+static bool may_be_destroyed(struct service_call *call, const char *volume)
+{
+	if (!service_is_uuid(volume)) {
+		service_bad_parameter(call, "volume");
+		return false;
+	}
+	if (!supervisor_find_uuid(call->service->supervisor, volume))
+		return true;
+	service_error(call, "Refused",
+		"volume %s is open, so its key is not destroyed; detach it first", volume);
+	return false;
+}
+
+static void note_destroyed(struct service_call *call, const char *volume, uint64_t backups)
+{
+	struct supervisor *supervisor = call->service->supervisor;
+
+	if (backups > 0)
+		supervisor_note_key(supervisor, volume, DEVICE_KEY_DEACTIVATED,
+			"its slots were destroyed; header backups that have it were made before");
+	else
+		supervisor_note_key(supervisor, volume, DEVICE_KEY_DESTROYED,
+			"its slots were destroyed and read back");
+	supervisor_tell_keys(supervisor);
+}
+
 /* Changed by root's command, on the medium itself: it is root's word. */
 void service_record_key_change(struct service_call *call)
 {
-	static const char *const acts[] = {"add", "change", "remove", "backup", "restore"};
+	static const char *const acts[] = {
+		"add", "change", "remove", "backup", "restore", "destroy"};
 	const char *volume, *act;
 	uint64_t slot = UINT64_MAX, backups = 0;
 	struct json_object *data;
@@ -251,6 +279,8 @@ void service_record_key_change(struct service_call *call)
 		service_bad_parameter(call, i == ARRAY_SIZE(acts) ? "act" : "volume");
 		return;
 	}
+	if (strcmp(act, "destroy") == 0 && !may_be_destroyed(call, volume))
+		return;
 	data = events_data("act", act, NULL);
 	if (slot != UINT64_MAX)
 		fields_add_u64(data, "slot", slot);
@@ -262,6 +292,8 @@ void service_record_key_change(struct service_call *call)
 				   .data = data,
 			   });
 	json_object_put(data);
+	if (strcmp(act, "destroy") == 0)
+		note_destroyed(call, volume, backups);
 	service_reply(call, json_object_new_object());
 }
 

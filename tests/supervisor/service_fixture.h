@@ -112,6 +112,15 @@ struct json_object *keeper_to_json(struct keeper *keeper)
 	return out;
 }
 
+struct keeper *supervisor_find_uuid(struct supervisor *all, const char *uuid)
+{
+	for (size_t i = 0; i < all->keeper_count; i++) {
+		if (keepers[i].state == KEEPER_OPEN && strcmp(keepers[i].runtime.uuid, uuid) == 0)
+			return &keepers[i];
+	}
+	return NULL;
+}
+
 const char *keeper_object(struct keeper *keeper, char buf[static KEEPER_OBJECT_BYTES])
 {
 	snprintf(buf, KEEPER_OBJECT_BYTES, "%s", keeper->runtime.uuid);

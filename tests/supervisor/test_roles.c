@@ -39,6 +39,7 @@ static const struct {
 	{"RecordHostEvent", "...x."},
 	{"SetLogAside", "...x."},
 	{"RecordKeyChange", "...x."},
+	{"RecordDecommission", "...x."},
 };
 
 static const enum config_role columns[] = {
@@ -114,7 +115,7 @@ START_TEST(technicians_never_unlock_and_auditors_never_change)
 {
 	static const char *const changing[] = {"JobBegin", "JobComplete", "JobHold", "JobRelease",
 		"Sweep", "WipeSpool", "SelfTest", "Detach", "Attach", "Reload", "RecordHostEvent",
-		"SetLogAside"};
+		"SetLogAside", "RecordDecommission"};
 	static const char *const reading[] = {"JobList", "JobShow", "Events"};
 	struct roles_verdict verdict;
 

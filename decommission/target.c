@@ -156,6 +156,20 @@ static void find_transport(
 		find_fabric(scene, name, target->transport);
 }
 
+/* What is asked by commands alone is told by the kernel of drives that take none. */
+static void complete_sectors(
+	struct target *target, const struct target_scene *scene, const char *name)
+{
+	struct drive_facts *facts = &target->facts;
+
+	if (facts->logical_bytes == 0)
+		facts->logical_bytes = (uint32_t)target_sysfs_number(
+			scene->sysfs, name, "queue/logical_block_size");
+	if (facts->physical_bytes == 0)
+		facts->physical_bytes = (uint32_t)target_sysfs_number(
+			scene->sysfs, name, "queue/physical_block_size");
+}
+
 /* --- one drive --- */
 
 static int look(struct target *target, const struct target_scene *scene, const char *name)
@@ -170,6 +184,7 @@ static int look(struct target *target, const struct target_scene *scene, const c
 		return -ENODEV;
 	if (target->opened)
 		ask_drive(target, scene);
+	complete_sectors(target, scene, name);
 	improve_class(target);
 	target->class = target->stack.layers[0].class;
 	target->overwrite = drive_judge(&target->stack);

@@ -43,6 +43,8 @@ DEFINE_CLEANUP(struct target_scene *, target_scene_free)
 bool target_next_device(
 	const struct target_scene *scene, DIR *listing, char ret_name[static DEVICE_NAME_BYTES]);
 DIR *target_listing(const char *sysfs);
+/* Of SYSFS/block/NAME; 0: there is none. */
+uint64_t target_sysfs_number(const char *sysfs, const char *name, const char *attribute);
 
 /* --- target_whole.c --- */
 

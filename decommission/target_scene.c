@@ -33,6 +33,13 @@ static bool read_line(
 	return text[0] != '\0';
 }
 
+uint64_t target_sysfs_number(const char *sysfs, const char *name, const char *attribute)
+{
+	char text[32];
+
+	return read_line(sysfs, name, attribute, text, sizeof(text)) ? strtoull(text, NULL, 10) : 0;
+}
+
 DIR *target_listing(const char *sysfs)
 {
 	char path[PATH_MAX];
@@ -61,17 +68,16 @@ bool target_next_device(
 	const struct target_scene *scene, DIR *listing, char ret_name[static DEVICE_NAME_BYTES])
 {
 	struct dirent *entry;
-	char size[32], path[PATH_MAX];
+	char number[32], path[PATH_MAX];
 
 	while ((entry = readdir(listing))) {
 		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= DEVICE_NAME_BYTES ||
 			is_no_drive(entry->d_name))
 			continue;
-		if (!read_line(scene->sysfs, entry->d_name, "size", size, sizeof(size)) ||
-			strtoull(size, NULL, 10) == 0)
+		if (target_sysfs_number(scene->sysfs, entry->d_name, "size") == 0)
 			continue;
 		/* The hidden paths of an NVMe multipath device, an eMMC's boot partitions. */
-		if (!read_line(scene->sysfs, entry->d_name, "dev", size, sizeof(size)))
+		if (!read_line(scene->sysfs, entry->d_name, "dev", number, sizeof(number)))
 			continue;
 		snprintf(path, sizeof(path), "%.2000s/block/%.63s/device/dev", scene->sysfs,
 			entry->d_name);

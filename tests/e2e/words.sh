@@ -46,7 +46,7 @@ for verb in "status" "status --json" "sweep" "sweep --json" "resize --size 70M" 
 	[[ $verb != *json ]] || jq -e .schema "$work/out" >/dev/null || fail "$verb: no JSON"
 done
 "$sg" detach "$work/$evil/i" || fail "detach of an odd path"
-for verb in detach sweep status inspect attach format resize key\ list ls schemes "$evil"; do
+for verb in detach sweep status inspect attach format resize key\ list ls schemes devices "$evil"; do
 	# shellcheck disable=SC2086
 	"$sg" $verb "$work/none$evil" >"$work/out" 2>"$work/err" </dev/null
 	harmless "$work/err" "$verb of what is not there"
@@ -55,7 +55,7 @@ done
 ok "control characters and bytes that are no UTF-8 reach neither terminal nor JSON"
 
 # --- the command line ---
-for verb in format attach detach "job complete" sweep status overwrite inspect resize schemes put get ls "key list" events config selftest "job show" "audit show" "audit verify" "audit match"; do
+for verb in format attach detach "job complete" sweep status overwrite inspect resize schemes devices put get ls "key list" events config selftest "job show" "audit show" "audit verify" "audit match"; do
 	# shellcheck disable=SC2086
 	refuses 2 'help' "$sg" $verb --no-such-option "$image"
 	# shellcheck disable=SC2086

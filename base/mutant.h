@@ -61,6 +61,8 @@ enum mutant {
 
 	MUTANT_CHECK_DURING_COMMIT = MUTANT_REDO_END, /* a slot is read back while it is written */
 
+	MUTANT_PARTIAL_WRITE_SHARES_ITS_BLOCK, /* N2 of nbd_port.h */
+
 	/* Chosen by scripts, by its name. */
 	MUTANT_ERASE_NOTHING, /* "erase-nothing": blocks are called clean, and nothing is written */
 };

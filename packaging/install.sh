@@ -39,6 +39,8 @@ manifest=$prefix/lib/spoolguard/manifest
 # Where cupsd and Nagios look, whatever our prefix is.
 cups_serverbin=${CUPS_SERVERBIN:-/usr/lib/cups}
 nagiosdir=${NAGIOSDIR:-/usr/lib/nagios/plugins}
+# Where nbdkit looks for "nbdkit spoolguard"; spoolguard-volume takes the one beside itself.
+nbdkit_plugindir=${NBDKIT_PLUGINDIR:-$(pkg-config --variable=plugindir nbdkit 2>/dev/null || echo "$libdir/nbdkit/plugins")}
 
 table() { # MODE SOURCE DESTINATION
 	local file
@@ -46,6 +48,8 @@ table() { # MODE SOURCE DESTINATION
 755 $build/spoolguard                 $bindir/spoolguard
 755 $build/spoolguardd                $sbindir/spoolguardd
 755 $build/spoolguard-volume          $libexecdir/spoolguard-volume
+755 $build/nbdkit-spoolguard-plugin.so $libexecdir/nbdkit-spoolguard-plugin.so
+755 $build/nbdkit-spoolguard-plugin.so $nbdkit_plugindir/nbdkit-spoolguard-plugin.so
 755 $build/spoolguard-notifier        $libexecdir/spoolguard-notifier
 755 $build/spoolguard-notifier        $cups_serverbin/notifier/spoolguard
 755 $build/check_spoolguard           $nagiosdir/check_spoolguard

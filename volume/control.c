@@ -50,13 +50,18 @@ static int method_detach(
 	struct connection *connection, struct json_object *in, struct json_object *out)
 {
 	struct control *control = connection->control;
+	bool disconnect = false;
 	int r;
 
-	(void)in;
 	(void)out;
+	(void)message_get_bool(in, "disconnect", &disconnect);
+	r = control->nbd ? nbd_port_shut(control->nbd, disconnect) : 0;
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&control->lock);
 	control->detach_asked = true;
 	control->detach_waiters++;
+	connection->waited_for_detach = true;
 	pthread_cond_broadcast(&control->changed);
 	while (!control->detach_answered)
 		pthread_cond_wait(&control->changed, &control->lock);
@@ -203,8 +208,8 @@ static void *serve_connection(void *argument)
 		r = channel_receive(connection->channel, -1, &call);
 		if (r < 0)
 			break;
-		detached = call.method && strcmp(call.method, PREFIX "Detach") == 0;
 		r = answer(connection, &call);
+		detached = connection->waited_for_detach;
 		message_done(&call);
 		if (r < 0)
 			break;
@@ -275,6 +280,12 @@ int control_new(
 	pthread_cond_init(&control->changed, NULL);
 	*ret_control = control;
 	return 0;
+}
+
+void control_use_nbd(struct control *control, struct nbd_port *port, bool foreign_writes)
+{
+	control->nbd = port;
+	control->foreign_writes = foreign_writes;
 }
 
 int control_start(struct control *control)

@@ -17,7 +17,8 @@
  *   SelfTestMap() -> pages, damaged_pages, whole_superblocks     the map, read back
  *   Search(area, first, count, strings, mask) -> blocks, unreadable_blocks, hits, found
  *                                  strings in what the medium decrypts to (engine_search)
- *   Detach()                       answers when everything is recorded, then the process ends
+ *   Detach(disconnect)             answers when everything is recorded, then the process ends;
+ *                                  an NBD port with clients is refused (EBUSY) unless "disconnect"
  *
  * Strings of a search come masked (client_search), so that no message has them in clear.
  *
@@ -29,6 +30,7 @@
 
 #include "volume/engine.h"
 #include "volume/fuse_port.h"
+#include "volume/nbd_port.h"
 
 #define CONTROL_CONNECTIONS_MAX 1024
 
@@ -37,6 +39,8 @@ struct control;
 /* listen_fd is taken.  engine and port are borrowed (port may be NULL). */
 must_check int control_new(
 	int listen_fd, struct engine *engine, struct fuse_port *port, struct control **ret_control);
+/* Before control_start(): it is served through NBD.  Borrowed. */
+void control_use_nbd(struct control *control, struct nbd_port *port, bool foreign_writes);
 must_check int control_start(struct control *control);
 /* Waits until somebody asked to detach; control_answer_detach tells him how it went, and all others
  * who asked. */

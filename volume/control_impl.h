@@ -20,6 +20,8 @@ struct control {
 	int listen_fd;
 	struct engine *engine;
 	struct fuse_port *port;
+	struct nbd_port *nbd;
+	bool foreign_writes; /* engine_settle_trust(), if that was for us to do */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -45,6 +47,7 @@ struct connection {
 	size_t watch_count;
 	uint64_t next_id;
 	bool leads;
+	bool waited_for_detach; /* and has its answer, or cannot be given one */
 };
 
 /* A method fills parameters of the reply (an object it is given) or returns -errno. */

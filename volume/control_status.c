@@ -68,6 +68,11 @@ int method_status(struct connection *connection, struct json_object *in, struct 
 	control_add_u64(out, "block_bytes", info.block_bytes);
 	control_add_u64(out, "blocks", info.blocks);
 	control_add_u64(out, "process", (uint64_t)getpid());
+	control_add_string(out, "port", connection->control->nbd ? "nbd" : "fuse");
+	if (connection->control->nbd) {
+		control_add_u64(out, "clients", nbd_port_clients(connection->control->nbd));
+		control_add_bool(out, "foreign_writes", connection->control->foreign_writes);
+	}
 	add_caveats(out);
 	if (!info.managed)
 		return 0;

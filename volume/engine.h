@@ -120,6 +120,13 @@ must_check int engine_grow(struct engine *engine, uint64_t *ret_blocks);
 void engine_trust(struct engine *engine);
 
 /*
+ * For ports whose file system is mounted by somebody else: compares its superblock with what was
+ * seen of it last, as spool/bring_up.h does, and acts the same; what a sweep would judge stays
+ * UNKNOWN.  Before engine_start().
+ */
+must_check int engine_settle_trust(struct engine *engine, bool *ret_foreign_writes);
+
+/*
  * Of those who ask at the same time one leads (true: does the file system's part, then
  * calls engine_barrier_leave); the others wait for a leader who entered after they
  * asked, and need do nothing (false).

@@ -9,6 +9,7 @@
  *   engine_redo.c      a redo record found at open
  *   engine_search.c    strings in what the medium decrypts to
  *   engine_selftest.c  self-tests on the medium
+ *   engine_trust.c     may the map be acted on, where nobody mounts the volume here?
  */
 #ifndef SPOOLGUARD_VOLUME_ENGINE_IMPL_H
 #define SPOOLGUARD_VOLUME_ENGINE_IMPL_H

@@ -89,6 +89,8 @@ static const char *const allowed[] = {
 	"recvmsg",
 	"sendmsg",
 	"getsockopt",
+	"setsockopt",
+	"getpeername",
 	"poll",
 	"ppoll",
 	"shutdown",

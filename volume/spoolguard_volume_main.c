@@ -3,21 +3,20 @@
  * spoolguard_volume_main.c - the process that serves one open volume
  *
  * Started by volume/attach.c, never by hand.  Everything that needs a privilege (the
- * FUSE mount, the loop device, the file system's mount) is done by who starts it.
+ * FUSE mount, the loop device, the file system's mount, the socket) is done by who starts it.
  * One line goes to the status descriptor: "ok", or "-ERRNO TEXT".
+ *
+ * With --nbd-fd in place of --fuse-fd it becomes nbdkit, with our plugin in it (nbdkit_host.h).
  *
  * Threads: main waits for the order to detach; FUSE workers, the eraser and the
  * control connections do the rest.
  */
-#include "base/io.h"
 #include "base/mutant.h"
-#include "crypto/selftest.h"
-#include "ipc/channel.h"
 #include "volume/control.h"
-#include "volume/engine.h"
 #include "volume/fuse_port.h"
 #include "volume/harden.h"
-#include "volume/runtime.h"
+#include "volume/nbdkit_host.h"
+#include "volume/serve.h"
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -27,42 +26,39 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define PASSPHRASE_BYTES_MAX KEYSTORE_KEY_FILE_BYTES_MAX
-
 struct arguments {
-	const char *path;
 	const char *uuid;
+	const char *verify; /* as given */
+	const char *profile;
 	int fuse_fd;
-	int passphrase_fd;
+	int nbd_fd;
 	int status_fd;
-	struct engine_options options;
-	enum profile profile;
+	struct serve_options options;
 };
 
-static void say(int fd, int error, const char *text)
+static bool take_text(struct arguments *arguments, int option, const char *text)
 {
-	char line[PROBLEM_TEXT_BYTES + 32];
+	struct serve_options *options = &arguments->options;
 
-	if (error < 0)
-		snprintf(line, sizeof(line), "%d %s\n", error, text);
-	else
-		snprintf(line, sizeof(line), "ok\n");
-	if (io_write(fd, line, strlen(line)) < 0)
-		_exit(EXIT_FAILURE); /* who started us is gone */
-	close(fd);
-}
-
-static int parse_verify(const char *name, enum verify_mode *ret_verify)
-{
-	if (strcmp(name, "full") == 0)
-		*ret_verify = VERIFY_FULL;
-	else if (strcmp(name, "sample") == 0)
-		*ret_verify = VERIFY_SAMPLE;
-	else if (strcmp(name, "none") == 0)
-		*ret_verify = VERIFY_NONE;
-	else
-		return -EINVAL;
-	return 0;
+	switch (option) {
+	case 'p':
+		options->path = text;
+		return true;
+	case 'u':
+		arguments->uuid = text;
+		return true;
+	case 'S':
+		options->engine.scheme = scheme_find(text);
+		return options->engine.scheme != NULL;
+	case 'v':
+		arguments->verify = text;
+		return serve_parse_verify(text, &options->engine.verify) >= 0;
+	case 'P':
+		arguments->profile = text;
+		return profile_from_name(text, &options->profile) >= 0;
+	default:
+		return false;
+	}
 }
 
 static bool parse(int argc, char **argv, struct arguments *arguments)
@@ -71,6 +67,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 		{"path", required_argument, NULL, 'p'},
 		{"uuid", required_argument, NULL, 'u'},
 		{"fuse-fd", required_argument, NULL, 'f'},
+		{"nbd-fd", required_argument, NULL, 'n'},
 		{"passphrase-fd", required_argument, NULL, 'k'},
 		{"status-fd", required_argument, NULL, 's'},
 		{"scheme", required_argument, NULL, 'S'},
@@ -84,52 +81,38 @@ static bool parse(int argc, char **argv, struct arguments *arguments)
 
 	*arguments = (struct arguments){
 		.fuse_fd = -1,
-		.passphrase_fd = -1,
+		.nbd_fd = -1,
 		.status_fd = -1,
-		.options = {.verify = VERIFY_FULL},
+		.options = {.passphrase_fd = -1, .engine = {.verify = VERIFY_FULL}},
 	};
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'p':
-			arguments->path = optarg;
-			break;
-		case 'u':
-			arguments->uuid = optarg;
-			break;
 		case 'f':
 			arguments->fuse_fd = atoi(optarg);
 			break;
+		case 'n':
+			arguments->nbd_fd = atoi(optarg);
+			break;
 		case 'k':
-			arguments->passphrase_fd = atoi(optarg);
+			arguments->options.passphrase_fd = atoi(optarg);
 			break;
 		case 's':
 			arguments->status_fd = atoi(optarg);
 			break;
-		case 'S':
-			arguments->options.scheme = scheme_find(optarg);
-			if (!arguments->options.scheme)
-				return false;
-			break;
-		case 'v':
-			if (parse_verify(optarg, &arguments->options.verify) < 0)
-				return false;
-			break;
-		case 'P':
-			if (profile_from_name(optarg, &arguments->profile) < 0)
-				return false;
-			break;
 		case 'r':
-			arguments->options.read_only = true;
+			arguments->options.engine.read_only = true;
 			break;
 		case 't':
-			arguments->options.repair_token = true;
+			arguments->options.engine.repair_token = true;
 			break;
 		default:
-			return false;
+			if (!take_text(arguments, c, optarg))
+				return false;
 		}
 	}
-	return arguments->path && arguments->uuid && arguments->fuse_fd >= 0 &&
-	       arguments->passphrase_fd >= 0 && arguments->status_fd >= 0 && optind == argc;
+	return arguments->options.path && arguments->uuid &&
+	       (arguments->fuse_fd >= 0) != (arguments->nbd_fd >= 0) &&
+	       arguments->options.passphrase_fd >= 0 && arguments->status_fd >= 0 && optind == argc;
 }
 
 struct parts {
@@ -138,59 +121,17 @@ struct parts {
 	struct control *control;
 };
 
-static int open_engine(
-	const struct arguments *arguments, struct engine **ret_engine, struct problem *problem)
-{
-	_cleanup_secret_ struct secret *passphrase = NULL;
-	int r;
-
-	r = secret_read_fd(arguments->passphrase_fd, PASSPHRASE_BYTES_MAX, &passphrase);
-	close(arguments->passphrase_fd);
-	if (r < 0)
-		return problem_set(
-			problem, r, "the passphrase could not be read: %s", strerror(-r));
-	return engine_open(arguments->path, &arguments->options, passphrase, ret_engine, problem);
-}
-
-/* Before the first key is used: an algorithm that answers wrongly must not touch a volume. */
-static int test_algorithms(struct problem *problem)
-{
-	struct selftest_result results[SELFTEST_MAX];
-	size_t count;
-	int r = selftest_run(results, &count);
-
-	for (size_t i = 0; i < count; i++) {
-		if (!results[i].ok)
-			return problem_set(problem, r,
-				"the self-test of %s failed (%s): no volume is opened with it; "
-				"check this machine's memory and its libcrypto and libsodium",
-				results[i].name, results[i].detail);
-	}
-	return r;
-}
-
 static int start(const struct arguments *arguments, struct parts *parts, struct problem *problem)
 {
-	char path[RUNTIME_PATH_BYTES];
 	int listen_fd, r;
 
-	r = harden_early(problem);
-	if (r >= 0)
-		r = profile_set(arguments->profile, problem);
-	if (r >= 0)
-		r = test_algorithms(problem);
-	if (r >= 0)
-		r = open_engine(arguments, &parts->engine, problem);
+	r = serve_open(&arguments->options, &parts->engine, problem);
 	if (r >= 0)
 		r = fuse_port_new(parts->engine, arguments->fuse_fd, &parts->port);
 	if (r >= 0)
-		r = runtime_path(arguments->uuid, "control", path);
+		r = serve_listen(arguments->uuid, &listen_fd, problem);
 	if (r < 0)
 		return r;
-	r = channel_listen(path, &listen_fd);
-	if (r < 0)
-		return problem_set(problem, r, "%s: the control socket could not be made: %s", path,
-			strerror(-r));
 	r = control_new(listen_fd, parts->engine, parts->port, &parts->control);
 	/* From here on it outlives who started it, who is told below or is gone. */
 	if (r >= 0 && prctl(PR_SET_PDEATHSIG, 0) < 0)
@@ -204,6 +145,25 @@ static int start(const struct arguments *arguments, struct parts *parts, struct 
 	if (r >= 0)
 		r = control_start(parts->control);
 	return r;
+}
+
+static int become_nbdkit(const struct arguments *arguments, struct problem *problem)
+{
+	const struct serve_options *options = &arguments->options;
+	const struct nbdkit_host_options host = {
+		.path = options->path,
+		.uuid = arguments->uuid,
+		.listen_fd = arguments->nbd_fd,
+		.passphrase_fd = options->passphrase_fd,
+		.status_fd = arguments->status_fd,
+		.scheme = options->engine.scheme ? options->engine.scheme->name : NULL,
+		.verify = arguments->verify,
+		.profile = arguments->profile,
+		.read_only = options->engine.read_only,
+		.repair_token = options->engine.repair_token,
+	};
+
+	return nbdkit_host_exec(&host, problem);
 }
 
 int main(int argc, char **argv)
@@ -224,8 +184,9 @@ int main(int argc, char **argv)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGTERM,
 		SIG_IGN); /* a shutdown ends the mounts after the programs: "detach" does it */
-	r = start(&arguments, &parts, &problem);
-	say(arguments.status_fd, r, problem_text(&problem, r));
+	r = arguments.nbd_fd >= 0 ? become_nbdkit(&arguments, &problem)
+				  : start(&arguments, &parts, &problem);
+	serve_say(arguments.status_fd, r, problem_text(&problem, r));
 	if (r < 0)
 		_exit(EXIT_FAILURE); /* as a crash would: nothing was written that matters */
 

@@ -4,10 +4,12 @@
  * segment whose bytes have the digest that a head signs are scanned, others are taken apart.
  *
  * A log that is in use grows, closes segments and drops them while it is read.  audit-position is
- * read before the files, so that it never knows more than they hold.  A segment that was listed and
- * is gone when its turn comes was dropped, if a record says so: that was durable before, so it is
- * in what is read behind, the segments that were begun meanwhile with it.  If something was found
- * and the files that are there have changed, it is all looked at again.
+ * read before the files, so that it never knows more than they hold.  Heads are never dropped, and
+ * there may be so many that the whole log is another one when the last is read: the files are
+ * listed again until no head is new, and only then the segments are read.  A segment that was
+ * listed and is gone when its turn comes was dropped, if a record says so: that was durable before,
+ * so it is in what is read behind, the segments that were begun meanwhile with it.  If something
+ * was found and the files that are there have changed, it is all looked at again.
  */
 #include "audit/log_verify.h"
 #include "audit/log_verify_impl.h"
@@ -19,7 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS_MAX 4
+#define ROUNDS_MAX   8 /* looks at all of it */
+#define LISTINGS_MAX 8 /* in one look */
 
 const char *log_finding_name(enum log_finding_kind kind)
 {
@@ -58,6 +61,18 @@ int log_verify_read(const struct log_verifier *verifier, const char *name, size_
 		return problem_set(reterr_problem, r, "%s/%s cannot be read: %s", verifier->path,
 			name, r == -EFBIG ? "it is larger than any such file" : strerror(-r));
 	return 1;
+}
+
+static int list(const char *path, struct log_listing *ret_listing, struct problem *reterr_problem)
+{
+	int r = log_listing_read(path, ret_listing);
+
+	if (r == -EACCES)
+		return log_verify_may_not_read(path, "the directory", reterr_problem);
+	if (r < 0)
+		return problem_set(reterr_problem, r, "%s: %s; name the directory of the log", path,
+			strerror(-r));
+	return 0;
 }
 
 /* --- one segment --- */
@@ -251,6 +266,25 @@ static void judge_dropped(struct log_verifier *verifier)
 			"the segment is not there, and no record says that it made room");
 }
 
+/* The listing is the newest then, and the heads those of its closed segments. */
+static int read_heads(struct log_verifier *verifier, struct problem *reterr_problem)
+{
+	struct log_listing newer;
+	bool moved = true;
+	int r = log_verify_heads(verifier, reterr_problem);
+
+	for (int i = 1; r >= 0 && moved && i < LISTINGS_MAX; i++) {
+		r = list(verifier->path, &newer, reterr_problem);
+		if (r < 0)
+			break;
+		moved = !log_listing_is_equal(&verifier->listing, &newer);
+		log_listing_done(&verifier->listing);
+		verifier->listing = newer;
+		r = log_verify_heads(verifier, reterr_problem);
+	}
+	return r;
+}
+
 static int verify_all(struct log_verifier *verifier, struct problem *reterr_problem)
 {
 	const struct log_listing *listing = &verifier->listing;
@@ -260,7 +294,7 @@ static int verify_all(struct log_verifier *verifier, struct problem *reterr_prob
 	verdict->position_known = verifier->position != NULL;
 	r = log_verify_root(verifier, reterr_problem);
 	if (r >= 0)
-		r = log_verify_heads(verifier, reterr_problem);
+		r = read_heads(verifier, reterr_problem);
 	if (r < 0)
 		return r;
 	verdict->dropped_segments = listing->count > 0 ? listing->segments[0] - 1 : listing->last;
@@ -301,16 +335,11 @@ static int look(const char *path, const struct audit_position *position, bool ba
 		log_verdict_add(verdict, LOG_CUT, &(struct log_place){0},
 			"audit-position cannot be understood, so that a cut end would not show");
 	log_chain_init(&verifier.chain, verdict, position ? position->sequence : 0);
-	r = log_listing_read(path, &verifier.listing);
-	if (r == -EACCES)
-		(void)log_verify_may_not_read(path, "the directory", reterr_problem);
-	else if (r < 0)
-		problem_set(reterr_problem, r, "%s: %s; name the directory of the log", path,
-			strerror(-r));
+	r = list(path, &verifier.listing, reterr_problem);
 	if (r >= 0)
 		r = verify_all(&verifier, reterr_problem);
 	if (r >= 0)
-		r = log_listing_read(path, &after);
+		r = list(path, &after, reterr_problem);
 	*ret_moved = r >= 0 && !log_listing_is_equal(&verifier.listing, &after);
 	log_listing_done(&verifier.listing);
 	log_listing_done(&after);

@@ -197,32 +197,41 @@ static int keep_head(struct log_verifier *verifier, const struct log_head *head)
 	return 0;
 }
 
-int log_verify_heads(struct log_verifier *verifier, struct problem *reterr_problem)
+static int take_next_head(struct log_verifier *verifier, struct problem *reterr_problem)
 {
-	const struct log_listing *listing = &verifier->listing;
-	uint64_t end = listing->last + (listing->last_is_closed ? 1 : 0), first = 1;
-	char previous_head[AUDIT_HEX_BYTES], digest[AUDIT_HEX_BYTES];
-	struct minisign_key key = verifier->root;
+	const uint64_t segment = verifier->head_count + 1;
+	const struct log_head *before = log_verify_head(verifier, segment - 1);
+	char digest[AUDIT_HEX_BYTES];
 	struct log_head head;
 	int r;
 
-	if (!verifier->has_root)
-		return 0;
-	memcpy(previous_head, verifier->beginning, sizeof(previous_head));
-	for (uint64_t segment = 1; segment < end; segment++) {
-		r = read_head(verifier, segment, &key, &head, digest, reterr_problem);
-		if (r <= 0)
-			return r;
-		check_head(verifier, segment, &head, previous_head, first);
-		r = keep_head(verifier, &head);
-		if (r < 0)
-			return problem_set(reterr_problem, r, "not enough memory");
-		memcpy(previous_head, digest, sizeof(previous_head));
-		key = head.next_key;
-		first = head.last + 1;
-		verifier->verdict->signed_up_to = head.last;
+	r = read_head(verifier, segment, before ? &before->next_key : &verifier->root, &head,
+		digest, reterr_problem);
+	if (r <= 0) {
+		verifier->heads_end = true;
+		return r;
 	}
+	check_head(verifier, segment, &head, verifier->newest_head, before ? before->last + 1 : 1);
+	r = keep_head(verifier, &head);
+	if (r < 0)
+		return problem_set(reterr_problem, r, "not enough memory");
+	memcpy(verifier->newest_head, digest, sizeof(digest));
+	verifier->verdict->signed_up_to = head.last;
 	return 0;
+}
+
+int log_verify_heads(struct log_verifier *verifier, struct problem *reterr_problem)
+{
+	const struct log_listing *listing = &verifier->listing;
+	const uint64_t closed = listing->last - (listing->last > 0 && !listing->last_is_closed);
+	int r = 0;
+
+	if (verifier->head_count == 0)
+		memcpy(verifier->newest_head, verifier->beginning, sizeof(verifier->newest_head));
+	while (r >= 0 && verifier->has_root && !verifier->heads_end &&
+		verifier->head_count < closed)
+		r = take_next_head(verifier, reterr_problem);
+	return r < 0 ? r : 0;
 }
 
 const struct log_head *log_verify_head(const struct log_verifier *verifier, uint64_t segment)

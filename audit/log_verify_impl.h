@@ -24,12 +24,14 @@ struct log_verifier {
 	struct log_head *heads; /* owned; those that are vouched for: of segment 1, 2, ... */
 	size_t head_count;
 	size_t heads_room;
+	bool heads_end;			   /* one is not vouched for: none behind it is looked at */
+	char newest_head[AUDIT_HEX_BYTES]; /* the digest of the last of heads; of none: beginning */
 };
 
 /* log.json: fills beginning, has_root, root.  < 0: it could not be looked at; what does not fit is
  * in the verdict. */
 must_check int log_verify_root(struct log_verifier *verifier, struct problem *reterr_problem);
-/* Each head by the key that the one before it names. */
+/* Each head of the listing by the key that the one before it names; again: those that are new. */
 must_check int log_verify_heads(struct log_verifier *verifier, struct problem *reterr_problem);
 /* The head of a segment, if it is vouched for; else NULL. */
 const struct log_head *log_verify_head(const struct log_verifier *verifier, uint64_t segment);

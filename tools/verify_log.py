@@ -59,6 +59,11 @@ HEAD = {"schema": str, "log": str, "segment": int, "first": int, "last": int, "r
 ROOT = {"schema": str, "log": str, "time": str, "device": str, "segment": int, "key": str}
 
 
+# A log that is in use closes segments and drops them while it is read.
+LOOKS_MAX = 8  # at all of it
+LISTINGS_MAX = 8  # in one look
+
+
 class CannotTell(Exception):
     pass
 
@@ -297,14 +302,21 @@ class Verifier:
         self.device, self.enrolled_root = trust
         self.verdict = Verdict()
         self.chain = Chain(self.verdict)
+        self.heads = {}
+        self.list()
+
+    def list(self):
+        """Which files are there; True: not those that were there before."""
+        before = getattr(self, "names", None)
         try:
-            names = os.listdir(directory)
+            self.names = set(os.listdir(self.directory))
         except OSError as error:
-            raise CannotTell(f"{directory}: {error.strerror}") from error
-        self.present = self.numbers(names, r"segment-(\d{8})\.jsonl\Z")
-        heads = self.numbers(names, r"head-(\d{8})\.json\Z")
-        self.closed_names = heads & self.numbers(names, r"head-(\d{8})\.json\.minisig\Z")
+            raise CannotTell(f"{self.directory}: {error.strerror}") from error
+        self.present = self.numbers(self.names, r"segment-(\d{8})\.jsonl\Z")
+        heads = self.numbers(self.names, r"head-(\d{8})\.json\Z")
+        self.closed_names = heads & self.numbers(self.names, r"head-(\d{8})\.json\.minisig\Z")
         self.last_segment = max(self.present | self.closed_names, default=0)
+        return self.names != before
 
     @staticmethod
     def numbers(names, pattern):
@@ -359,21 +371,24 @@ class Verifier:
         return head, text
 
     def read_heads(self, key, previous_head):
-        heads, first = {}, 1
-        for number in range(1, self.last_segment + (self.last_segment in self.closed_names)):
-            if key is None:
+        """Heads are never dropped, and may be so many that all segments are others when the last is
+        read: the files are listed again until no head is new."""
+        number, first = 1, 1
+        for _ in range(LISTINGS_MAX):
+            while key and number < self.last_segment + (self.last_segment in self.closed_names):
+                head, text = self.read_head(number, key, previous_head, first)
+                if not head:
+                    return
+                self.heads[number] = head
+                try:
+                    key = Key(head["next_key"].encode())
+                except (ValueError, binascii.Error):
+                    key = None
+                previous_head, first = sha256(text), head["last"] + 1
+                self.verdict.signed_up_to = head["last"]
+                number += 1
+            if not self.list():
                 break
-            head, text = self.read_head(number, key, previous_head, first)
-            if not head:
-                break
-            heads[number] = head
-            try:
-                key = Key(head["next_key"].encode())
-            except (ValueError, binascii.Error):
-                key = None
-            previous_head, first = sha256(text), head["last"] + 1
-            self.verdict.signed_up_to = head["last"]
-        return heads
 
     def read_segment(self, number, head):
         chain, verdict = self.chain, self.verdict
@@ -458,7 +473,8 @@ class Verifier:
         if self.position:
             chain.wanted[self.position["sequence"]] = None
         key, beginning = self.open_root()
-        heads = self.read_heads(key, beginning)
+        self.read_heads(key, beginning)
+        heads = self.heads
         verdict.dropped = self.dropped_prefix()
         chain.jump(1, beginning)
         due = 1
@@ -493,6 +509,17 @@ def read_position(directory, path):
     if not position or not text.endswith(b"}\n") or check and position.get("check") != sha256(whole):
         return "unreadable"
     return position
+
+
+def verify(directory, trust, position_path):
+    """If something was found, and the files that are there have changed, it is all looked at again."""
+    for _ in range(LOOKS_MAX):
+        position = read_position(directory, position_path)  # first: it never knows more than the files
+        verifier = Verifier(directory, trust, position)
+        verdict = verifier.run()
+        if not verdict.findings or not verifier.list():
+            break
+    return verdict
 
 
 def tell(verdict):
@@ -534,9 +561,8 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     try:
-        position = read_position(options.directory, options.position)
         trust = read_enrolment(options.enrolment)
-        verdict = Verifier(options.directory, trust, position).run()
+        verdict = verify(options.directory, trust, options.position)
     except CannotTell as error:
         print(f"verify_log: {error}", file=sys.stderr)
         return 3

@@ -54,13 +54,18 @@ judge "at the end" $((durable + 600))
 ok "$(jq .dropped_segments "$work/verdict") segments were dropped meanwhile, and the log says so"
 
 # --- while it is written ---
-"$writer" "$state" 0 16384 131072 >"$work/said" 2>"$work/err" &
+python3 "$root/tests/audit/verify_in_use.py" "$writer" "$state" || fail "verify_log.py looks at a log that is in use"
+ok "the log may be another one between any two steps of verify_log.py (of audit verify: test_log_in_use)"
+
+# As fast as a busy service, not as fast as it can be: then it is another log within a tenth of a second.
+"$writer" "$state" 0 16384 131072 1000 >"$work/said" 2>"$work/err" &
 pid=$!
 pids+=("$pid")
 for try in $(seq 25); do
 	"$sg" audit verify --trust "$state/keys/enrolment.pub" "$state/audit" >"$work/out" || fail "in use, try $try: $(cat "$work/out")"
+	[ $((try % 5)) != 0 ] || "$root/tools/verify_log.py" "$state/audit" "$state/keys/enrolment.pub" >"$work/out" ||
+		fail "in use, try $try: verify_log.py: $(cat "$work/out")"
 done
-"$root/tools/verify_log.py" "$state/audit" "$state/keys/enrolment.pub" >"$work/out" || fail "in use: verify_log.py: $(cat "$work/out")"
 kill -0 $pid 2>/dev/null || fail "the writer ended: $(cat "$work/err")"
 kill $pid
 ok "a log that is in use, and loses a segment every few moments, is good whenever it is looked at"

@@ -2,16 +2,18 @@
 /*
  * log_writer.c - a real audit log for scripts: written by audit/log.c, signed by a device's keys
  *
- * usage: log_writer DIRECTORY RECORDS [SEGMENT-BYTES [SIZE-BYTES]]
+ * usage: log_writer DIRECTORY RECORDS [SEGMENT-BYTES [SIZE-BYTES [PAUSE-US]]]
  *
  * DIRECTORY is a state directory; keys and log are made, or gone on with.  RECORDS 0: until it is
- * killed.  Each number that is written to stdout is that of a record that is durable.
+ * killed.  Each number that is written to stdout is that of a record that is durable.  PAUSE-US
+ * is waited behind each record.
  */
 #include "supervisor/log_signer.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int fail(const char *what, const struct problem *problem, int error)
 {
@@ -51,7 +53,7 @@ int main(int argc, char **argv)
 	struct problem problem = {""};
 	struct device_keys *keys;
 	struct audit_log *log;
-	uint64_t records;
+	uint64_t records, pause_us;
 	int r;
 
 	if (argc < 3)
@@ -59,13 +61,17 @@ int main(int argc, char **argv)
 	records = strtoull(argv[2], NULL, 10);
 	options.segment_bytes = argc > 3 ? strtoull(argv[3], NULL, 10) : AUDIT_SEGMENT_BYTES_MIN;
 	options.size_bytes = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
+	pause_us = argc > 5 ? strtoull(argv[5], NULL, 10) : 0;
 	r = device_keys_open(argv[1], true, &keys, NULL, &problem);
 	if (r < 0)
 		return fail("keys", &problem, r);
 	log_signer_init(keys, &signer);
 	r = audit_log_open(argv[1], &signer, &options, &log, &problem);
-	for (uint64_t i = 0; r >= 0 && (records == 0 || i < records); i++)
+	for (uint64_t i = 0; r >= 0 && (records == 0 || i < records); i++) {
 		r = add(log, i);
+		if (pause_us > 0)
+			usleep((useconds_t)pause_us);
+	}
 	if (r < 0)
 		return fail("log", &problem, r);
 	audit_log_close(log);

@@ -132,6 +132,9 @@ static int end_mounts(struct runtime_state *state, struct client *client,
 	r = end_all(state, device.st_rdev, reterr_warning, reterr_problem);
 	if (r < 0)
 		return r;
+	/* Not whole any more: if we are killed, who opens it next finishes this, and adopts
+	 * nothing. */
+	state->ready = false;
 	state->mount[0] = '\0';
 	state->bind_count = 0;
 	return runtime_save(state, reterr_problem);

@@ -20,7 +20,8 @@ static struct json_object *list_faults(
 	add_fault(faults, state->ready && !state->device[0],
 		"its block device is gone: detach it, and attach it again");
 	add_fault(faults, !state->ready,
-		"its attach goes on, or was interrupted: wait, or detach it and attach it again");
+		"its attach or detach goes on, or was interrupted: wait, or detach it and attach "
+		"it again");
 	add_fault(faults, volumes_status_bool(status, "eraser_failed"),
 		"the medium failed: nothing is paid any more; detach, see to the medium, attach");
 	add_fault(faults, volumes_status_bool(status, "sweep_owed"),

@@ -10,6 +10,7 @@
  * Time limit: 240 s
  */
 #include "tests/supervisor/wipe_fixture.h"
+#include "attached/detach_volume.h"
 #include "base/clock.h"
 
 #define BODY "the body of a job"
@@ -609,6 +610,29 @@ START_TEST(a_full_wipe_survives_the_death_of_the_mounter_too)
 }
 END_TEST
 
+/* It was unmounted, and its process is there: that is not a volume that is to be mounted nowhere.
+ */
+START_TEST(what_a_detach_left_half_done_is_attached_anew)
+{
+	struct wipe_request request = request_of(false);
+	char medium[RUNTIME_PATH_BYTES];
+	int fd;
+
+	fill();
+	ck_assert_int_eq(runtime_find(image, &state), 0);
+	ck_assert_int_eq(runtime_path(state.uuid, "medium", medium), 0);
+	fd = open(medium, O_PATH | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(detach_volume(&state, NULL, &problem), -EBUSY);
+	close(fd);
+	ck_assert(!exists("d00001-001"));
+	open_volume_again();
+	ck_assert(everything_is_there());
+	ck_assert_int_eq(wipe_run(&supervisor, &request, NULL, &report, &problem), 0);
+	ck_assert_str_eq(text_in(report, "result"), "successful");
+}
+END_TEST
+
 START_TEST(a_wipe_whose_volume_dies_waits_for_it)
 {
 	ck_assert(true);
@@ -749,6 +773,7 @@ int main(void)
 	tcase_add_checked_fixture(full, setup, teardown);
 	tcase_set_timeout(full, 120);
 	tcase_add_test(full, full_makes_all_of_it_anew_under_a_new_key);
+	tcase_add_test(full, what_a_detach_left_half_done_is_attached_anew);
 	tcase_add_test(full, a_full_wipe_that_is_killed_anywhere_goes_on);
 	tcase_add_test(full, a_full_wipe_survives_the_death_of_the_mounter_too);
 	suite_add_tcase(suite, full);

@@ -8,6 +8,7 @@
  * bytes at others; the engine is on a disk in memory.
  */
 #include "ipc/channel.h"
+#include "tests/support/threads.h"
 #include "tests/volume/engine_fixture.h"
 #include "volume/client.h"
 #include "volume/control.h"
@@ -25,6 +26,7 @@ static struct control *control;
 static struct client *client;
 static pthread_t main_thread;
 static bool main_runs;
+static unsigned int other_threads; /* and those that accept: they live on */
 
 /* What spoolguard_volume_main.c does after its start. */
 static void *serve_until_detached(void *argument)
@@ -48,6 +50,7 @@ static void start_control(void)
 	ck_assert_int_eq(channel_listen(socket_path, &fd), 0);
 	ck_assert_int_eq(control_new(fd, engine, NULL, &control), 0);
 	ck_assert_int_eq(control_start(control), 0);
+	other_threads++;
 	ck_assert_int_eq(pthread_create(&main_thread, NULL, serve_until_detached, NULL), 0);
 	main_runs = true;
 	ck_assert_int_eq(client_connect(UUID, &client), 0);
@@ -77,6 +80,7 @@ static void setup_control(void)
 	char path[RUNTIME_PATH_BYTES];
 
 	(void)setrlimit(RLIMIT_NOFILE, &files);
+	other_threads = threads_count();
 	strcpy(directory + strlen(directory) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	setenv("SPOOLGUARD_RUNTIME_DIR", directory, 1);
@@ -99,6 +103,7 @@ static void teardown_control(void)
 		rmdir(path);
 	rmdir(directory);
 	teardown();
+	threads_wait_for(other_threads);
 }
 
 static uint64_t watch_of(struct client *of, uint64_t first, uint64_t count)

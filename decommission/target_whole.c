@@ -25,30 +25,38 @@ void target_node(const char *name, char *ret_path, size_t path_bytes)
 	}
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strverscmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* "/dev/sdb or /dev/sdc": the drives (or loop devices) at the ends of the stack. */
 static void name_drives(const struct drive_stack *stack, char names[static NAMES_BYTES])
 {
+	const char *ends[DRIVE_LAYERS_MAX], *before = NULL;
 	char node[DRIVE_TEXT_BYTES + 8];
-	size_t used = 0;
+	size_t count = 0, used = 0;
 
-	names[0] = '\0';
-	for (size_t i = 0; i < stack->count && used < NAMES_BYTES; i++) {
+	/* Not itself, and not what was not seen. */
+	for (size_t i = 1; i < stack->count; i++) {
 		const struct drive_layer *layer = &stack->layers[i];
 
-		if (!drive_class_is_drive(layer->class) && layer->class != DRIVE_LOOP)
-			continue;
-		if (i == 0 || strchr(layer->name, ' '))
-			continue; /* itself; what was not seen */
-		target_node(layer->name, node, sizeof(node));
-		if (strstr(names, node))
-			continue;
-		used += (size_t)snprintf(
-			names + used, NAMES_BYTES - used, "%s%.60s", used > 0 ? " or " : "", node);
+		if ((drive_class_is_drive(layer->class) || layer->class == DRIVE_LOOP) &&
+			!strchr(layer->name, ' '))
+			ends[count++] = layer->name;
 		if (layer->class == DRIVE_LOOP)
 			break; /* what is below it is a file's */
 	}
-	if (names[0] == '\0')
-		snprintf(names, NAMES_BYTES, "that \"spoolguard devices\" lists");
+	qsort(ends, count, sizeof(ends[0]), compare_names);
+	snprintf(names, NAMES_BYTES, "%s", count > 0 ? "" : "that \"spoolguard devices\" lists");
+	for (size_t i = 0; i < count && used < NAMES_BYTES; i++) {
+		if (before && strcmp(before, ends[i]) == 0)
+			continue;
+		target_node(ends[i], node, sizeof(node));
+		used += (size_t)snprintf(
+			names + used, NAMES_BYTES - used, "%s%.60s", before ? " or " : "", node);
+		before = ends[i];
+	}
 }
 
 static int refuse(const char *asked, const char *what, const struct drive_stack *stack,

@@ -12,8 +12,10 @@
 
 #define BAD_LISTED_MAX 20u /* as text; JSON has them all */
 
-static const char *const verify_names[] = {
-	[VERIFY_NONE] = "none", [VERIFY_SAMPLE] = "sample", [VERIFY_FULL] = "full"};
+static const char *const verify_names[] = {[VERIFY_NONE] = "none",
+	[VERIFY_SAMPLE] = "sample",
+	[VERIFY_FULL] = "full",
+	[VERIFY_HCD] = "hcd"};
 static const char *const outcome_names[] = {
 	[OVERWRITE_DONE] = "done",
 	[OVERWRITE_CANNOT_TELL] = "cannot tell",

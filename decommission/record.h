@@ -127,12 +127,14 @@ struct record_method {
 	bool drive_said_done;
 	char step[32]; /* the method's own step that was recorded last; "": none yet */
 	bool step_done;
+	bool erase_begun; /* METHOD_STEP_ERASE was recorded: from now on it is resumed */
 	int64_t began_wall_s, ended_wall_s;
 	uint32_t resumes;
 	char detail[FACTS_WHY_BYTES];
 	uint8_t status_before[METHOD_STATUS_BYTES], status_after[METHOD_STATUS_BYTES];
 	uint32_t status_bytes;
-	bool judged; /* the witness looked */
+	bool witnessed; /* blocks were read before it began */
+	bool judged;	/* ... and after the drive said "done" */
 	struct witness_report witness;
 };
 
@@ -144,6 +146,8 @@ struct record_reach {
 
 struct record_hidden { /* HPA, DCO, AMA: before and after they were lifted */
 	uint64_t bytes_before, bytes_native, bytes_after;
+	char step[32]; /* drives/hidden.h, L1: recorded last; "": none */
+	bool step_done;
 	bool hpa, ama, dco;
 	bool lifted;
 	char detail[RECORD_LINE_BYTES];

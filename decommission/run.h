@@ -57,8 +57,10 @@ struct run_request {
 	bool own_methods; /* the drive's own; default true */
 	/* ... but for these, which would take what must not die (plan.h, P3) */
 	bool leave_out[METHOD_KINDS];
-	bool overwrite; /* default true */
+	bool overwrite;	  /* default true */
+	bool restore_dco; /* drives/hidden.h, L3; default false */
 	struct method_limits limits;
+	unsigned int lanes;		  /* of the overwrite; 0: the usual */
 	const struct search *search;	  /* NULL: no search */
 	const char *const *search_labels; /* one for each text in it */
 	const struct progress_sink *sink;

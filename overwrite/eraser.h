@@ -27,6 +27,7 @@ enum verify_mode {
 	VERIFY_SAMPLE, /* 1,000 sections, two samples of at least 5 % each, first and last block (SP
 			  800-88r1) */
 	VERIFY_FULL,
+	VERIFY_HCD, /* the sample, and the fixed sectors of sample_add_hcd(): whole media only */
 };
 
 struct eraser;

@@ -6,6 +6,8 @@
 /* Below this a section would have no room for two samples. */
 #define SECTION_BLOCKS_MIN 20u
 
+enum { HCD_FIRST = 2049, HCD_AROUND = 129, HCD_LAST = 1025, HCD_RANDOM = 10 };
+
 /* Uniform enough for a choice of places: the range is far below 2^64. */
 static int random_below(uint64_t range, uint64_t *ret_value)
 {
@@ -54,6 +56,48 @@ int sample_plan(uint64_t blocks, struct extent_list *plan)
 		r = sample_section((struct extent){done, end - done}, plan);
 		done = end;
 	}
+	return r;
+}
+
+/* Adds what of the run the medium has. */
+static int add_within(struct extent_list *plan, struct extent run, uint64_t blocks)
+{
+	if (run.first >= blocks)
+		return 0;
+	if (run.count > blocks - run.first)
+		run.count = blocks - run.first;
+	return extent_list_add(plan, run);
+}
+
+/* The block, and so many on each side of it. */
+static int add_around(struct extent_list *plan, uint64_t block, uint64_t blocks)
+{
+	uint64_t first = block > HCD_AROUND ? block - HCD_AROUND : 0;
+
+	return add_within(plan, (struct extent){first, block - first + HCD_AROUND + 1}, blocks);
+}
+
+int sample_add_hcd(uint64_t blocks, struct extent_list *plan)
+{
+	uint64_t last = blocks > HCD_LAST ? blocks - HCD_LAST : 0, place;
+	int r;
+
+	if (blocks == 0)
+		return 0;
+	r = add_within(plan, (struct extent){0, HCD_FIRST}, blocks);
+	if (r >= 0)
+		r = add_around(plan, blocks / 2, blocks);
+	if (r >= 0)
+		r = add_within(plan, (struct extent){last, HCD_LAST}, blocks);
+	for (unsigned int i = 0; i < HCD_RANDOM && r >= 0; i++) {
+		r = random_below(blocks, &place);
+		if (r >= 0)
+			r = extent_list_add(plan, (struct extent){place, 1});
+	}
+	if (r >= 0 && blocks > 1ull << 28)
+		r = add_around(plan, 1ull << 28, blocks);
+	if (r >= 0 && blocks > 1ull << 32)
+		r = add_around(plan, 1ull << 32, blocks);
 	return r;
 }
 

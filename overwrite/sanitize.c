@@ -134,6 +134,9 @@ static int write_pass(struct run *run, uint32_t index, uint64_t done)
 	run->seed = NULL;
 	if (pass->kind == PASS_RANDOM)
 		r = secret_new_random(STREAM_SEED_BYTES, &run->seed);
+	if (r >= 0 && run->seed)
+		r = hash_sha256(secret_bytes(run->seed), STREAM_SEED_BYTES,
+			run->report->seed_sha256[index]);
 	while (r >= 0 && done < total) {
 		struct extent flat = {done, total - done < most ? total - done : most};
 		struct extent_list part = {0};
@@ -179,8 +182,12 @@ static int plan_read_back(const struct run *run, struct extent_list *wanted)
 	struct extent_list refused = {0};
 	int r;
 
+	assert(run->plan->verify != VERIFY_HCD ||
+		extent_list_blocks(run->plan->runs) == blockdev_blocks(run->bd));
 	r = run->plan->verify == VERIFY_FULL ? copy_list(run->plan->runs, wanted)
 					     : sample_plan_of_list(run->plan->runs, wanted);
+	if (r >= 0 && run->plan->verify == VERIFY_HCD)
+		r = sample_add_hcd(blockdev_blocks(run->bd), wanted);
 	/* What did not take the pass shows something else, and is listed already. */
 	if (r >= 0)
 		r = copy_list(&run->report->refused, &refused);

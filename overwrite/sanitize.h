@@ -27,6 +27,7 @@
 #include "base/extent.h"
 #include "base/progress.h"
 #include "blockdev/blockdev.h"
+#include "crypto/hash.h"
 #include "overwrite/eraser.h"
 #include "overwrite/scheme.h"
 
@@ -48,6 +49,9 @@ struct sanitize_report {
 	struct extent_list mismatched; /* owned: read back otherwise than written */
 	struct sanitize_position reached;
 	int64_t pass_durable_wall_s[SCHEME_PASSES_MAX];
+	/* SHA-256 of the seed of each random pass that this run began; the others are left alone.
+	 */
+	uint8_t seed_sha256[SCHEME_PASSES_MAX][SHA256_BYTES];
 	uint64_t took_ns;
 };
 

@@ -90,6 +90,7 @@ OWNS_crypto     := openssl/ sodium
 OWNS_blockdev   := blkid/
 OWNS_keystore   := libcryptsetup
 OWNS_audit      := sqlite3
+OWNS_decommission := cairo
 OWNS_spool      := ext2fs/ et/ uuid/
 OWNS_volume     := fuse seccomp cap-ng nbdkit-
 OWNS_pipeline   := cups/
@@ -101,7 +102,7 @@ PKGS_client     := json-c
 PKGS_blockdev   := blkid
 PKGS_keystore   := libcryptsetup json-c
 PKGS_audit      := json-c sqlite3
-PKGS_decommission := json-c
+PKGS_decommission := json-c cairo
 PKGS_compliance := json-c
 PKGS_spool      := ext2fs com_err uuid
 PKGS_volume     := fuse3 libseccomp json-c libcap-ng
@@ -120,6 +121,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libsodium-dev libcryptset
 	comerr-dev uuid-dev libblkid-dev libfuse3-dev libseccomp-dev libcap-ng-dev libjson-c-dev \
 	libcups2-dev libinih-dev libsqlite3-dev check
 DEPS_BUILD += nbdkit-plugin-dev
+DEPS_BUILD += libcairo2-dev
 DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2fsprogs fuse3 xfsprogs \
 	btrfs-progs f2fs-tools fdisk dmsetup fio jq minisign util-linux mount python3 \
 	python3-cryptography python3-cryptography-vectors qemu-user gcc-aarch64-linux-gnu procps qemu-system-common qemu-system-x86 cpio kmod \
@@ -127,6 +129,7 @@ DEPS_TEST  := clang clang-format cppcheck shellcheck valgrind cryptsetup-bin e2f
 	systemd systemd-container apparmor groff-base mandoc logrotate lintian dpkg-dev debhelper dh-apparmor \
 	rsyslog rsyslog-gnutls rsyslog-openssl gnutls-bin sqlite3 python3-prometheus-client
 DEPS_TEST  += nbdkit libnbd-bin libnbd-dev python3-libnbd qemu-utils
+DEPS_TEST  += poppler-utils
 DEPS_DEMO  := minisign cryptsetup-bin e2fsprogs fuse3 util-linux mount cups-ipp-utils dbus-daemon ghostscript \
 	cups cups-client cups-filters poppler-utils libpappl-dev
 DEPS_DEB   := dpkg-dev debhelper dh-apparmor
@@ -139,7 +142,7 @@ OPT  ?= -O2 -g
 CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) -I. -I$(BUILD)/generated -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 \
 	-DSPOOLGUARD_VERSION='"$(VERSION)"' -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC -fvisibility=hidden -fno-semantic-interposition -pthread \
 	$(SANFLAGS) $(MUTFLAGS) $(CFLAGS)
-LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
+LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 ifneq ($(SAN),)
 CFLAGS_ALL := $(filter-out -D_FORTIFY_SOURCE=2,$(CFLAGS_ALL))
 endif

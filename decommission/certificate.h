@@ -46,8 +46,25 @@ must_check int certificate_write(struct json_object *certificate, const char *pa
 	const struct certificate_signer *signer, char ret_sha256[static RECORD_DIGEST_BYTES],
 	struct problem *reterr_problem);
 
-/* The page.  certificate: verified, or the page says across it that it was not. */
+/* Back: all that a record has and a certificate says.  Gives ret_record to record_free().
+ * -EBADMSG: it is no certificate that certificate_make() made; the problem says where. */
+must_check int certificate_decode(struct json_object *certificate, struct record **ret_record,
+	struct verdict *ret_verdict, struct problem *reterr_problem);
+/*
+ * Does it agree with itself?  Its numbers fit one another (verified <= durable <= written <=
+ * requested, lists, lengths, times), what its form says is what its facts say, it has the approvals
+ * that it needs, and its verdict is no better than verdict_judge() finds from its own facts.
+ * -EBADMSG: no, and in what.
+ */
+must_check int certificate_check(struct json_object *certificate, struct problem *reterr_problem);
+
+/*
+ * The page: a PDF of one page A4, the same bytes for the same certificate (and fonts).  signer:
+ * under whose key it was verified; NULL: it was not, and the page says so across it.  sha256: of
+ * FILE. Gives ret_pdf to free().
+ */
 must_check int certificate_render(struct json_object *certificate, const char *sha256,
-	bool verified, const char *pdf_path, struct problem *reterr_problem);
+	const struct minisign_key *signer, char **ret_pdf, size_t *ret_bytes,
+	struct problem *reterr_problem);
 
 #endif

@@ -18,6 +18,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_events,
 	&cli_verb_audit,
 	&cli_verb_receipt,
+	&cli_verb_certificate,
 	&cli_verb_devices,
 	&cli_verb_overwrite,
 	&cli_verb_cups,

@@ -225,26 +225,59 @@ static int check_approvals(const struct record *record, struct problem *reterr_p
 	return 0;
 }
 
+/*
+ * The most that these facts can carry, whoever judged them and by whatever rules: Purge needs a
+ * method of the drive's own that ended, and of which a witness saw no survivor; Clear that, or a
+ * medium that is written in place of which every byte took every pass.
+ */
+static enum drive_sanitization ceiling(const struct record *record, const char **ret_why)
+{
+	const struct record_overwrite *o = &record->overwrite;
+
+	for (uint32_t i = 0; i < record->search_count; i++) {
+		*ret_why = "what was searched for was found on the medium";
+		if (record->searches[i].hits > 0)
+			return DRIVE_NEITHER;
+	}
+	*ret_why = "";
+	for (uint32_t i = 0; i < record->method_count; i++) {
+		const struct record_method *method = &record->methods[i];
+
+		if (method->state == METHOD_DONE && method->judged && method->witness.survived == 0)
+			return DRIVE_PURGE;
+	}
+	*ret_why = "no method of the drive's own ended with a witness that saw no survivor";
+	if (record->overwrite_promise >= DRIVE_CLEAR && o->pass_count > 0 &&
+		o->reached.pass == o->pass_count && o->requested_bytes >= record->bytes &&
+		o->durable_bytes == o->requested_bytes && o->refused.count == 0 &&
+		o->mismatched.count == 0)
+		return DRIVE_CLEAR;
+	*ret_why = "no method of the drive's own ended with a witness that saw no survivor, and "
+		   "not every byte took every pass on a medium that is written in place";
+	return DRIVE_NEITHER;
+}
+
 static int check_verdict(
 	const struct record *record, const struct verdict *claimed, struct problem *reterr_problem)
 {
-	struct verdict *judged = calloc(1, sizeof(*judged));
-	int r = 0;
+	enum drive_sanitization best = DRIVE_NEITHER, most;
+	const char *why;
 
-	if (!judged)
-		return problem_set(reterr_problem, -ENOMEM, "not enough memory");
-	verdict_judge(record, judged);
-	if (claimed->reached > judged->reached)
-		r = problem_set(reterr_problem, -EBADMSG,
-			"it claims %s, and what it says was done reaches %s: %.300s",
-			drive_sanitization_name(claimed->reached),
-			drive_sanitization_name(judged->reached), judged->reason);
-	else if (judged->open_count > 0 && claimed->open_count == 0)
-		r = problem_set(reterr_problem, -EBADMSG,
-			"it says that nothing remains uncertain, and its facts say: %.300s",
-			judged->open[0]);
-	free(judged);
-	return r;
+	for (size_t i = 0; i < claimed->part_count; i++) {
+		if (claimed->parts[i].reached > best)
+			best = claimed->parts[i].reached;
+	}
+	if (claimed->reached > best)
+		return problem_set(reterr_problem, -EBADMSG,
+			"it claims %s, and the best of its parts is %s",
+			drive_sanitization_name(claimed->reached), drive_sanitization_name(best));
+	most = ceiling(record, &why);
+	if (claimed->reached > most)
+		return problem_set(reterr_problem, -EBADMSG,
+			"it claims %s, and what it says was done reaches %s at most: %s",
+			drive_sanitization_name(claimed->reached), drive_sanitization_name(most),
+			why);
+	return 0;
 }
 
 int certificate_check(struct json_object *certificate, struct problem *reterr_problem)

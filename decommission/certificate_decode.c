@@ -281,7 +281,7 @@ static int get_grounds(
 		{"selftest", &certificate_selftest_table},
 		{"program", &certificate_program_table},
 	};
-	struct json_object *log;
+	struct json_object *log = NULL;
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts) && r >= 0; i++)

@@ -300,7 +300,7 @@ static int add_position(
 
 static int add_grounds(struct json_object *object, const struct record *record)
 {
-	struct json_object *log;
+	struct json_object *log = NULL;
 	int r = add_part(object, "selftest", &certificate_selftest_table, record);
 
 	if (r >= 0)

@@ -166,10 +166,9 @@ static void draw_persons(struct form *form)
 static void draw_media(struct form *form)
 {
 	const struct record *record = form->record;
-	char size[32], bytes[96], type[160], serial[IDENTITY_SERIAL_BYTES + 40];
+	char bytes[96], type[160], serial[IDENTITY_SERIAL_BYTES + 40];
 
-	snprintf(bytes, sizeof(bytes), "%s, %llu bytes, sectors of %u",
-		bytes_format_size(record->bytes, size, sizeof(size)),
+	snprintf(bytes, sizeof(bytes), "%llu bytes, sectors of %u",
 		(unsigned long long)record->bytes, record->logical_bytes);
 	snprintf(type, sizeof(type), "%s%s%s", drive_class_name(record->class),
 		record->transport[0] ? ", " : "", record->transport);
@@ -208,7 +207,8 @@ static const char *verification_words(const struct record *record)
 static void draw_details(struct form *form)
 {
 	const struct record *record = form->record;
-	char tool[RECORD_LINE_BYTES + 3 * RECORD_TEXT_BYTES], began[CLOCK_RFC3339_BYTES], ended[CLOCK_RFC3339_BYTES];
+	char tool[RECORD_LINE_BYTES + 3 * RECORD_TEXT_BYTES], began[CLOCK_RFC3339_BYTES],
+		ended[CLOCK_RFC3339_BYTES];
 	struct certificate_derived derived;
 
 	certificate_derive(record, form->verdict, &derived);
@@ -219,7 +219,7 @@ static void draw_details(struct form *form)
 		form->verdict->reached == DRIVE_NEITHER
 			? "none that can be claimed"
 			: drive_sanitization_name(form->verdict->reached),
-		"technique", form->verdict->means);
+		"technique", form->verdict->means[0] ? form->verdict->means : "none");
 	wide(form, "technique, details", derived.technique_details);
 	wide(form, "tool, version", tool);
 	fields(form, "verification", verification_words(record), "categorization after",
@@ -267,11 +267,13 @@ static void draw_overwrite(struct form *form)
 	for (uint32_t i = 0; i < o->pass_count; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
 			i > 0 ? ", " : "", certificate_pass_text(&o->passes[i], pass));
-	snprintf(text + used, sizeof(text) - used,
-		"): requested %llu, written %llu, durable %llu, verified %llu bytes",
+	snprintf(text + used, sizeof(text) - used, "); %u of %u passes ended", o->reached.pass,
+		o->pass_count);
+	wide(form, "overwrite", text);
+	snprintf(text, sizeof(text), "requested %llu, written %llu, durable %llu, verified %llu",
 		(unsigned long long)o->requested_bytes, (unsigned long long)o->written_bytes,
 		(unsigned long long)o->durable_bytes, (unsigned long long)o->verified_bytes);
-	wide(form, "overwrite", text);
+	wide(form, "bytes", text);
 	snprintf(text, sizeof(text), "%llu blocks of %u bytes refused, %llu read back otherwise",
 		(unsigned long long)extent_list_blocks(&o->refused), o->block_bytes,
 		(unsigned long long)extent_list_blocks(&o->mismatched));

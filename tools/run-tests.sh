@@ -14,7 +14,13 @@
 # that has "Runs alone." there has the machine for itself; a unit test that has
 # "Not under qemu-user: REASON" or "Not under valgrind: REASON" is skipped there with the reason.
 #
+# Of a test that failed there is shown what matters (assertions, "FAILED", a sanitizer's heading) and the
+# end of its output.  What failed is run once more when all is done, alone; what passes then is "flaky":
+# told with its first failure, and counted apart in the closing line, but no failure.  If more
+# failed than AGAIN, something is broken, and nothing is run again.
+#
 # Environment
+#   AGAIN  how many may have failed to be run again (6; 0: never again)
 #   ONLY   extended regular expression: items whose name does not match are left out
 #   JOBS   how many run at once (2)
 #   SMOKE  a pattern of unit tests: those that "all" also runs under valgrind
@@ -31,18 +37,22 @@ cd "$(dirname "$0")/.." || exit 2
 
 make=${MAKE:-make}
 jobs=${JOBS:-2}
+again_most=${AGAIN:-6}
+again= # or " (again)"
 only=${ONLY:-}
 smoke=${SMOKE:-^(base|overwrite)/|^ipc/test_message}
 logs=$PWD/build/test-logs
 results=$logs/results
+to_repeat=$logs/to-repeat
 export SPOOLGUARD_CONFINE=/var/tmp/spoolguard-test.$$
 export TMPDIR=$SPOOLGUARD_CONFINE
-unset MAKEFLAGS MAKELEVEL MFLAGS BUILD SAN CROSS MUTANTS ONLY # each build below names its own
+unset MAKEFLAGS MAKELEVEL MFLAGS BUILD SAN CROSS MUTANTS ONLY AGAIN # each build below names its own
 began=$SECONDS
 
 rm -rf "$logs"
 mkdir -p "$logs" "$SPOOLGUARD_CONFINE"
 : > "$results"
+: > "$to_repeat"
 
 # What tests left behind: nothing may stay, and what does is told (L1).
 left_behind() {
@@ -68,16 +78,41 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
+readonly line_max=300
+# Check's failures, its count, what lib.sh and others say, sanitizers and valgrind, compilers and make.
+readonly -a telling=(
+	'^[^ {]+\.[ch]:[0-9]+:[FE]:' '^ *(FAILED|not ok|FAIL)\b' '^(SUMMARY: |.*runtime error: )'
+	'^==[0-9]+==.*(ERROR|Invalid|Conditional jump|definitely lost)' '^WARNING: ThreadSanitizer'
+	'Assertion .* failed' '(: |^)(fatal )?error: |\*\*\* |: undefined reference' '^[0-9]+%: Checks:'
+)
+shown() { grep -avE '^  (CC|AR|LINK)  ' "$1" | cut -c "1-$line_max"; }
+telling_lines() { # telling_lines LOG: those that say what failed
+	local pattern
+	pattern=$(printf '|%s' "${telling[@]}")
+	shown "$1" | grep -aE "${pattern:1}" | head -n 30
+}
+most_telling() { # most_telling LOG: one line; its last if there is none
+	local pattern line=
+	# A sanitizer ends a test "early": it says why.
+	for pattern in "${telling[2]}" "${telling[@]}"; do
+		line=$(shown "$1" | grep -aE -m 1 "$pattern") && break
+	done
+	[ -n "$line" ] || line=$(shown "$1" | grep -a . | tail -n 1)
+	tr '\t' ' ' <<< "$line"
+}
 report() { # report VERDICT SECONDS LABEL NOTE [LOG]: one write, so that lines do not mix
-	local text
+	local text one=
 	text=$(printf '%s %7.2f s  %s%s' "$1" "$2" "$3" "${4:+: $4}")
-	[ "$1" != FAIL ] || text+=$'\n'$(grep -vE '^  (CC|AR|LINK)  ' "$5" | tail -n 40 | sed 's/^/        /')
+	if [ "$1" = FAIL ]; then
+		one=$(most_telling "$5")
+		text+=$'\n'$({ telling_lines "$5"; echo '--- its end:'; shown "$5" | tail -n 20; } | sed 's/^/        /')
+	fi
 	printf '%s\n' "$text"
-	printf '%s\t%s\n' "$1" "$3" >> "$results"
+	printf '%s\t%s\t%s\n' "$1" "$3" "$one" >> "$results"
 }
 
 run() { # run LABEL LIMIT-SECONDS COMMAND...
-	local label=$1 limit=$2 log start code took program
+	local label=$1$again limit=$2 log start code took program
 	shift 2
 	log=$logs/$(tr -c 'A-Za-z0-9._-' _ <<< "$label").log
 	start=$EPOCHREALTIME
@@ -146,6 +181,10 @@ left_out() { # left_out WAY SOURCE NAME TOOL: it says itself that it cannot be r
 	[ -n "$reason" ] && report skip 0 "$(label_of "$1" "$3")" "$reason"
 }
 
+repeat_later() { # repeat_later EXIT-CODE FUNCTION ARGUMENT ARGUMENT
+	[ "$1" = 77 ] || [ -n "$again" ] || printf '%s\t%s\t%s\n' "$2" "$3" "$4" >> "$to_repeat"
+}
+
 run_unit() { # run_unit WAY SOURCE
 	local way=$1 source=$2 name program limit before=()
 	name=${source#tests/}
@@ -179,13 +218,14 @@ run_unit() { # run_unit WAY SOURCE
 		report FAIL 0 "$(label_of "$way" "$name")" "" "$logs/none"
 		return
 	fi
-	BUILD=$PWD/$(directory_of "$way") run "$(label_of "$way" "$name")" "$limit" "${before[@]}" "$program"
+	BUILD=$PWD/$(directory_of "$way") run "$(label_of "$way" "$name")" "$limit" "${before[@]}" "$program" ||
+		repeat_later $? run_unit "$way" "$source"
 }
 
 run_script() { # run_script SCRIPT DEFAULT-LIMIT
 	local name=${1#tests/}
 	wanted "${name%.sh}" || return
-	BUILD=$PWD/build run "${name%.sh}" "$(limit_of "$1" "$2")" "$1"
+	BUILD=$PWD/build run "${name%.sh}" "$(limit_of "$1" "$2")" "$1" || repeat_later $? run_script "$@"
 }
 
 in_pool() { # in_pool COMMAND...: no more than $jobs at once
@@ -249,14 +289,34 @@ if [ -n "$with_e2e" ]; then
 	done
 fi
 
+# Once more, one after the other: did it fail because it is broken, or by chance?
+failures=$(wc -l < "$to_repeat")
+if [ "$failures" -gt 0 ] && [ "$failures" -le "$again_most" ]; then
+	echo "again, alone:"
+	again=' (again)'
+	while IFS=$'\t' read -r function first second; do
+		results=$logs/results-again "$function" "$first" "$second"
+	done < "$to_repeat"
+	while IFS=$'\t' read -r verdict label said; do
+		[ "$verdict" = FAIL ] && grep -qF $'pass\t'"$label$again"$'\t' "$logs/results-again" && verdict=flaky
+		printf '%s\t%s\t%s\n' "$verdict" "$label" "$said"
+	done < "$results" > "$logs/results-in-the-end"
+	mv "$logs/results-in-the-end" "$results"
+fi
+
 left_behind > "$logs/left"
 [ ! -s "$logs/left" ] || report FAIL 0 "nothing is left behind" "" "$logs/left"
 
 count() { grep -c "^$1" "$results"; }
-if [ "$(count FAIL)" -gt 0 ]; then
-	echo "failed:"
-	sed -n 's/^FAIL\t/    /p' "$results"
-fi
+list() { # list VERDICT TITLE: each with its most telling line
+	[ "$(count "$1")" -gt 0 ] || return 0
+	echo "$2:"
+	sed -n "s/^$1\t\([^\t]*\)\t\(.*\)/    \1\n        \2/p" "$results"
+}
+list flaky "flaky (failed once, and passed alone; the first time's output is in build/test-logs)"
+list FAIL failed
 [ -s "$results" ] || { echo "tests: nothing matches ${only:-$what}"; exit 1; }
-echo "tests: $(count pass) passed, $(count FAIL) failed, $(count skip) skipped in $((SECONDS - began)) s"
+flaky=
+[ "$(count flaky)" = 0 ] || flaky=", $(count flaky) flaky"
+echo "tests: $(count pass) passed, $(count FAIL) failed, $(count skip) skipped$flaky in $((SECONDS - began)) s"
 [ "$(count FAIL)" = 0 ]

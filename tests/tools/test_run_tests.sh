@@ -56,14 +56,38 @@ script base/test_skips.c <<< 'echo "skipped: no such thing here"; exit 77'
 script base/test_slow.c <<< '# Time limit: 1 s
 sleep 60'
 touch "$tree/tests/base/test_unbuilt.c"
-run 1 plain
+AGAIN=0 run 1 plain
 closes '2 passed, 4 failed, 1 skipped'
+silent '(again)'
 says '^FAIL .* base/test_bad: exit code 1'
 says '^ +the reason why'
 says '^FAIL .* base/test_killed: exit code 139'
 says '^FAIL .* base/test_slow: not done within 1 s'
 says '^FAIL .* base/test_unbuilt'
 says '^skip .* base/test_skips: no such thing here$'
+
+# What matters stands before the end of the output, and in the list at the end.
+script base/test_bad.c <<< 'echo "{\"json\":\"$(printf %2000d 7)\"}"; echo "tests/a.c:7:F:case:name:0: it is three"
+for i in $(seq 50); do echo "{\"FAILED\": $i}"; done; exit 1'
+AGAIN=4 run 1 plain
+closes '2 passed, 4 failed, 1 skipped'
+says '^FAIL .* base/test_bad \(again\)'
+[ "$(tail -n 12 "$tree/said" | grep -A 1 'base/test_bad$' | tail -n 1)" = "        tests/a.c:7:F:case:name:0: it is three" ] ||
+	fail "the list at the end does not say why"
+[ "$(wc -L <"$tree/said")" -lt 400 ] || fail "long lines are not cut"
+AGAIN=2 run 1 plain
+silent '(again)'
+
+# By chance: it is told, and is no failure.
+script base/test_chance.c <<< 'mkdir "$PWD/been-here" || { echo "FAILED: the first time"; exit 1; }'
+mkdir "$tree/been-here"
+sed -i 's/|| {/|| { rmdir "$PWD\/been-here";/' "$tree/tests/base/test_chance.c"
+ONLY='chance|good' run 0 plain
+closes '2 passed, 0 failed, 0 skipped, 1 flaky'
+says '^FAIL .* base/test_chance: exit code 1'
+says '^pass .* base/test_chance \(again\)$'
+says '^flaky '
+says '^        FAILED: the first time$'
 
 ONLY=skips run 0 plain
 closes '1 passed, 0 failed, 1 skipped'
@@ -88,8 +112,15 @@ script e2e/long.sh <<< 'echo $$ > long.pid; touch "$TMPDIR/litter"; sleep 60'
 sed -i 's/^\t@false/\t@true/' "$tree/Makefile"
 for signal in TERM INT; do
 	rm -f "$tree/long.pid"
-	(cd "$tree" && MAKE="make" exec timeout -s $signal 2 tools/run-tests.sh e2e) >"$tree/said" 2>&1
+	# What a shell starts in the background ignores SIGINT: python3 gives that back.
+	(cd "$tree" && MAKE="make" exec python3 -c 'import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.execv("tools/run-tests.sh", ["tools/run-tests.sh", "e2e"])') >"$tree/said" 2>&1 &
+	runner=$!
+	for _ in $(seq 600); do [ -s "$tree/long.pid" ] && break; sleep 0.1; done
 	[ -s "$tree/long.pid" ] || fail "the long test did not begin"
+	kill -s $signal $runner
+	wait $runner
 	! kill -0 "$(cat "$tree/long.pid")" 2>/dev/null || fail "ended by $signal, the runner leaves a test running"
 done
 

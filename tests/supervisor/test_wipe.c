@@ -576,6 +576,18 @@ START_TEST(a_full_wipe_that_is_killed_anywhere_goes_on)
 }
 END_TEST
 
+/* It is recorded (or all is over): what is killed before that has touched nothing. */
+static void wait_until_begun(pid_t child)
+{
+	siginfo_t ended = {.si_pid = 0};
+
+	for (int i = 0; i < 6000 && ended.si_pid == 0 && !wipe_is_pending(&supervisor, NULL); i++) {
+		usleep(10000);
+		ck_assert_int_eq(
+			waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
+	}
+}
+
 /* The mounter dies with everything in the middle of the renewal. */
 START_TEST(a_full_wipe_survives_the_death_of_the_mounter_too)
 {
@@ -592,6 +604,7 @@ START_TEST(a_full_wipe_survives_the_death_of_the_mounter_too)
 		if (child == 0)
 			_exit(wipe_run(&supervisor, &request, NULL, &report, &problem) == 0 ? 0
 											    : 1);
+		wait_until_begun(child);
 		usleep(after_us);
 		kill_mounter();
 		kill(child, SIGKILL);

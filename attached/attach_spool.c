@@ -10,7 +10,7 @@
 static void undo(const struct runtime_state *state, struct problem *problem, int error)
 {
 	struct problem first = *problem, second = {""};
-	int r = attach_undo(state, &second);
+	int r = attach_undo(state, true, &second);
 
 	if (r < 0)
 		problem_set(problem, error, "%.300s; what was set up could not be undone: %.300s",

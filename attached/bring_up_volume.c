@@ -67,6 +67,37 @@ static int record(struct runtime_state *state, const char *mount_point, bool rea
 	return runtime_save(state, reterr_problem);
 }
 
+/* Its file system is mounted by somebody else, or not at all: the process has compared, and what
+ * only a mount can judge stays owed. */
+static int bring_up_nbd(struct client *client, struct runtime_state *state,
+	struct bring_up_options *ret_options, struct bring_up_report *ret_report,
+	struct mount_seal *ret_seal, struct problem *reterr_problem)
+{
+	struct bring_up_options options;
+	struct json_object *status;
+	int r;
+
+	r = get_options(client, state, NULL, NULL, &options);
+	if (r >= 0)
+		r = record(state, "", true, reterr_problem);
+	if (r >= 0)
+		r = client_status(client, &status);
+	if (r < 0)
+		return r;
+	*ret_report = (struct bring_up_report){
+		.has_filesystem = options.filesystem_expected,
+		.foreign_writes = volumes_status_bool(status, "foreign_writes"),
+		.sweep_owed = options.managed && !options.read_only &&
+			      (options.sweep_owed ||
+				      (options.filesystem_expected &&
+					      (options.was_unclean || options.damaged_pages > 0))),
+	};
+	json_object_put(status);
+	*ret_options = options;
+	*ret_seal = (struct mount_seal){.sealed = false};
+	return 0;
+}
+
 int bring_up_volume(struct client *client, const char *mount, struct runtime_state *state,
 	struct bring_up_options *ret_options, struct bring_up_report *ret_report,
 	struct mount_seal *ret_seal, struct problem *reterr_problem)
@@ -77,6 +108,9 @@ int bring_up_volume(struct client *client, const char *mount, struct runtime_sta
 	char mount_point[PATH_MAX] = "";
 	int r;
 
+	if (state->nbd[0])
+		return bring_up_nbd(
+			client, state, ret_options, ret_report, ret_seal, reterr_problem);
 	r = make_private_point(state->uuid, private_point);
 	if (r >= 0 && mount)
 		r = prepare_mount_point(mount, &seal, mount_point, reterr_problem);

@@ -140,8 +140,8 @@ static int end_mounts(struct runtime_state *state, struct client *client,
 	return runtime_save(state, reterr_problem);
 }
 
-int detach_volume(
-	struct runtime_state *state, struct problem *reterr_warning, struct problem *reterr_problem)
+int detach_volume(struct runtime_state *state, bool disconnect, struct problem *reterr_warning,
+	struct problem *reterr_problem)
 {
 	_cleanup_(client_freep) struct client *client = NULL;
 	_cleanup_close_ int lock = -1;
@@ -159,6 +159,6 @@ int detach_volume(
 	client_free(client);
 	client = NULL;
 	if (r >= 0)
-		r = attach_undo(state, reterr_problem);
+		r = attach_undo(state, disconnect, reterr_problem);
 	return r;
 }

@@ -16,12 +16,13 @@
 #include "volume/runtime.h"
 
 /*
+ * disconnect: NBD clients are cut off; otherwise one that is connected is "in use".
  * state: names the volume (uuid); loaded anew under the lock.  -EBUSY: in use, by whom is
  * said; -ENOENT: it is not attached (any more); -ESRCH: its process was gone, and what it
  * left was cleared.  *reterr_warning is filled, success or not, if something did not go as it
  * should (else it is left alone).
  */
-must_check int detach_volume(struct runtime_state *state, struct problem *reterr_warning,
-	struct problem *reterr_problem);
+must_check int detach_volume(struct runtime_state *state, bool disconnect,
+	struct problem *reterr_warning, struct problem *reterr_problem);
 
 #endif

@@ -17,7 +17,7 @@ static struct json_object *list_faults(
 {
 	struct json_object *faults = json_object_new_array();
 
-	add_fault(faults, state->ready && !state->device[0],
+	add_fault(faults, state->ready && !state->device[0] && !state->nbd[0],
 		"its block device is gone: detach it, and attach it again");
 	add_fault(faults, !state->ready,
 		"its attach or detach goes on, or was interrupted: wait, or detach it and attach "
@@ -42,6 +42,7 @@ static void add_state(struct json_object *status, const struct runtime_state *st
 
 	fields_add_string(status, "path", state->path);
 	fields_add_string(status, "device", state->device);
+	fields_add_string(status, "nbd", state->nbd);
 	fields_add_string(status, "mount", state->mount);
 	for (size_t i = 0; i < state->bind_count; i++) {
 		struct json_object *bind = json_object_new_object();
@@ -52,7 +53,7 @@ static void add_state(struct json_object *status, const struct runtime_state *st
 	}
 	json_object_object_add(status, "binds", binds);
 	fields_add_bool(status, "attached", true);
-	json_object_array_add(ports, json_object_new_string("fuse+loop"));
+	json_object_array_add(ports, json_object_new_string(state->nbd[0] ? "nbd" : "fuse+loop"));
 	json_object_object_add(status, "ports", ports);
 }
 

@@ -78,11 +78,19 @@ void status_print_volume(struct json_object *status)
 	struct json_object *binds = json_object_object_get(status, "binds");
 	const char *device = volumes_status_string(status, "device");
 	const char *mount = volumes_status_string(status, "mount");
+	const char *nbd = volumes_status_string(status, "nbd");
 
-	printf("%s: attached as %s (FUSE and loop)%s%s%s\n",
-		cli_shown(volumes_status_string(status, "path")), device[0] ? device : "no device",
-		mount[0] ? ", mounted at " : "", cli_shown(mount),
-		volumes_status_bool(status, "read_only") ? ", read-only" : "");
+	if (nbd[0])
+		printf("%s: attached as NBD at %s, %" PRIu64 " clients%s\n",
+			cli_shown(volumes_status_string(status, "path")), cli_shown(nbd),
+			volumes_status_u64(status, "clients"),
+			volumes_status_bool(status, "read_only") ? ", read-only" : "");
+	else
+		printf("%s: attached as %s (FUSE and loop)%s%s%s\n",
+			cli_shown(volumes_status_string(status, "path")),
+			device[0] ? device : "no device", mount[0] ? ", mounted at " : "",
+			cli_shown(mount),
+			volumes_status_bool(status, "read_only") ? ", read-only" : "");
 	for (size_t i = 0; i < json_object_array_length(binds); i++) {
 		struct json_object *bind = json_object_array_get_idx(binds, i);
 

@@ -53,6 +53,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 	static const struct option options[] = {
 		{"passphrase-file", required_argument, NULL, 'p'},
 		{"mount", required_argument, NULL, 'm'},
+		{"nbd", required_argument, NULL, 'N'},
 		{"bind", required_argument, NULL, 'b'},
 		{"read-only", no_argument, NULL, 'r'},
 		{"scheme", required_argument, NULL, 'S'},
@@ -76,6 +77,9 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 			break;
 		case 'm':
 			arguments->options.mount = optarg;
+			break;
+		case 'N':
+			arguments->options.attach.nbd = optarg;
 			break;
 		case 'b':
 			r = add_bind(arguments, optarg);
@@ -125,6 +129,10 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		return cli_usage_error(&cli_verb_attach, "name one volume");
 	if (arguments->options.bind_count > 0 && !arguments->options.mount)
 		return cli_usage_error(&cli_verb_attach, "--bind needs --mount");
+	if (arguments->options.attach.nbd && arguments->options.mount)
+		return cli_usage_error(&cli_verb_attach, "--nbd and --mount exclude each other: "
+							 "what is served through NBD is mounted "
+							 "by its client");
 	arguments->options.path = argv[optind];
 	return 0;
 }
@@ -137,6 +145,7 @@ static void print_json(const struct attach_spool_report *report)
 	cli_add_string(object, "path", state->path);
 	cli_add_string(object, "uuid", state->uuid);
 	cli_add_string(object, "device", state->device);
+	cli_add_string(object, "nbd", state->nbd);
 	cli_add_string(object, "mount", state->mount);
 	cli_add_bool(object, "read_only", state->read_only);
 	cli_add_bool(object, "managed", report->found.managed);
@@ -162,7 +171,10 @@ static void print_text(const struct attach_spool_report *report)
 	const struct runtime_state *state = &report->state;
 	const struct bring_up_options *found = &report->found;
 
-	printf("device %s\n", state->device);
+	if (state->nbd[0])
+		printf("nbd    %s\n", cli_shown(state->nbd));
+	else
+		printf("device %s\n", state->device);
 	if (state->mount[0])
 		printf("mount  %s\n", cli_shown(state->mount));
 	for (size_t i = 0; i < state->bind_count; i++)
@@ -179,7 +191,11 @@ static void print_text(const struct attach_spool_report *report)
 	if (found->was_unclean && state->read_only && found->managed)
 		printf("It was not detached in order: what its journal holds is not applied "
 		       "read-only.\n");
-	if (report->brought_up.foreign_writes && found->was_unclean)
+	if (report->brought_up.foreign_writes && state->nbd[0])
+		printf("Something else wrote to it since, or that cannot be excluded: what it "
+		       "holds "
+		       "now is not overwritten when it is freed, before a sweep has judged it.\n");
+	else if (report->brought_up.foreign_writes && found->was_unclean)
 		printf("Whether something else wrote to it cannot be told: every block was judged "
 		       "anew.\n");
 	else if (report->brought_up.foreign_writes)
@@ -213,7 +229,7 @@ static bool has_own_options(const struct arguments *arguments, struct json_objec
 
 	return (mount && strcmp(mount, service_client_text(volume, "configured_mount")) != 0) ||
 	       arguments->options.bind_count > 0 || attach->read_only || attach->scheme ||
-	       attach->verify || attach->profile || attach->repair_token;
+	       attach->verify || attach->profile || attach->repair_token || attach->nbd;
 }
 
 /* The end of a pipe that a passphrase is read from: it is asked for here, and goes no other way. */
@@ -370,6 +386,8 @@ const struct cli_verb cli_verb_attach = {
 		"and\n"
 		"                         mode; AT is an empty directory, and is sealed: "
 		"immutable\n"
+		"  --nbd SOCKET           serve it through NBD at a Unix socket (mode 0600), by\n"
+		"                         nbdkit, in place of a block device\n"
 		"  --read-only            nothing at all is written\n"
 		"  --scheme NAME          for this attach (default: the volume's own)\n"
 		"  --verify full|sample|none   read-back after the passes (default full)\n"

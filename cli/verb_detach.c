@@ -9,24 +9,24 @@
 #include <errno.h>
 #include <string.h>
 
-static int detach_one(struct runtime_state *state)
+static int detach_one(struct runtime_state *state, bool disconnect)
 {
 	struct problem warning = {""}, problem = {""};
-	int r = detach_volume(state, &warning, &problem);
+	int r = detach_volume(state, disconnect, &warning, &problem);
 
 	if (warning.text[0])
 		cli_warn("%s", warning.text);
 	return r < 0 ? cli_fail(&problem, r) : CLI_YES;
 }
 
-static int detach_all_alone(void)
+static int detach_all_alone(bool disconnect)
 {
 	struct runtime_state state;
 	size_t index = 0;
 	int code = CLI_YES;
 
 	while (runtime_at(index, &state) >= 0) {
-		if (detach_one(&state) == CLI_YES)
+		if (detach_one(&state, disconnect) == CLI_YES)
 			continue; /* the next one has this index now */
 		code = CLI_NO;
 		if (runtime_load(state.uuid, &state) >= 0)
@@ -35,7 +35,7 @@ static int detach_all_alone(void)
 	return code;
 }
 
-static int detach_alone(const char *path)
+static int detach_alone(const char *path, bool disconnect)
 {
 	struct problem problem = {""};
 	struct runtime_state state;
@@ -44,10 +44,10 @@ static int detach_alone(const char *path)
 	if (r < 0)
 		return cli_fail(&problem, r);
 	if (!path)
-		return detach_all_alone();
+		return detach_all_alone(disconnect);
 	r = runtime_find(path, &state);
 	if (r >= 0)
-		return detach_one(&state);
+		return detach_one(&state, disconnect);
 	problem_set(&problem, r, "%s is not attached; \"spoolguard status\" lists what is", path);
 	return cli_fail(&problem, r);
 }
@@ -91,7 +91,7 @@ static int detach_all_kept(struct service_client *client)
 }
 
 /* path NULL: all. */
-static int detach(const char *path, bool alone)
+static int detach(const char *path, bool alone, bool disconnect)
 {
 	_cleanup_(service_client_freep) struct service_client *client = NULL;
 	struct json_object *volume;
@@ -111,17 +111,19 @@ static int detach(const char *path, bool alone)
 	/* After the service's own, those that only root may let go of. */
 	if (code != CLI_YES || (!path && r >= 0 && volumes_check_allowed(&problem) < 0))
 		return code;
-	return detach_alone(path);
+	return detach_alone(path, disconnect);
 }
 
 static int run(int argc, char **argv)
 {
 	const char *path = NULL;
-	bool alone = false, all = false;
+	bool alone = false, all = false, disconnect = false;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--no-service") == 0)
 			alone = true;
+		else if (strcmp(argv[i], "--disconnect") == 0)
+			disconnect = true;
 		else if (strcmp(argv[i], "--all") == 0)
 			all = true;
 		else if (argv[i][0] == '-' || path)
@@ -131,19 +133,21 @@ static int run(int argc, char **argv)
 	}
 	if (!path != all)
 		return cli_usage_error(&cli_verb_detach, "name one volume, or --all");
-	return detach(path, alone);
+	return detach(path, alone, disconnect);
 }
 
 const struct cli_verb cli_verb_detach = {
 	.name = "detach",
 	.summary = "close a volume in order",
 	.usage =
-		"usage: spoolguard detach [--no-service] PATH|NAME | --all\n\n"
+		"usage: spoolguard detach [--no-service] [--disconnect] PATH|NAME | --all\n\n"
 		"Unmounts the spool, records what is still owed (it is paid after the next\n"
 		"attach), and lets the volume go.  A spool in use is refused, and stays as it "
 		"is.\n"
 		"A volume of the service's configuration (NAME, or the PATH of its medium) is let\n"
 		"go by the service, and stays so until it is attached again.\n\n"
+		"  --disconnect   cuts off NBD clients; without it, one that is connected is a "
+		"use\n"
 		"  --no-service   does it itself, which only root can; the service, if it runs,\n"
 		"                 takes that for an accident and opens the volume again\n",
 	.run = run,

@@ -216,7 +216,7 @@ static int grow_detached(const struct arguments *arguments, struct runtime_state
 		r = grow_unmounted(state, problem);
 	client_free(client);
 	client = NULL;
-	ended = attach_undo(state, r >= 0 ? problem : NULL);
+	ended = attach_undo(state, false, r >= 0 ? problem : NULL);
 	close(lock);
 	return r < 0 ? r : ended;
 }

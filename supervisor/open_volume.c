@@ -112,7 +112,7 @@ static int settle(const struct open_volume_request *request, struct runtime_stat
 	if (found != FOUND_HALF)
 		return r;
 	io_closep(&lock);
-	r = detach_volume(state, NULL, reterr_problem);
+	r = detach_volume(state, false, NULL, reterr_problem);
 	return r == -ESRCH || r == -ENOENT ? 0 : r;
 }
 
@@ -242,5 +242,5 @@ int open_volume_close(const struct config_volume *volume, struct problem *reterr
 	if (r < 0)
 		return problem_set(
 			reterr_problem, -ENODEV, "volume %s is not attached", volume->name);
-	return detach_volume(&state, reterr_warning, reterr_problem);
+	return detach_volume(&state, false, reterr_warning, reterr_problem);
 }

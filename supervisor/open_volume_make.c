@@ -352,7 +352,7 @@ static int detach_if_attached(
 
 	if (runtime_find(request->volume->medium, &state) < 0)
 		return 0;
-	r = detach_volume(&state, NULL, reterr_problem);
+	r = detach_volume(&state, false, NULL, reterr_problem);
 	if (r == -EBUSY && request->by_force)
 		r = end_by_force(&state, reterr_problem);
 	return r == -ESRCH || r == -ENOENT ? 0 : r; /* its process was gone: cleared */

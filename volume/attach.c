@@ -59,6 +59,8 @@ void attach_clear_dead(const struct runtime_state *state)
 	}
 	if (runtime_path(now.uuid, "medium", medium) >= 0)
 		(void)umount2(medium, MNT_DETACH);
+	if (now.nbd[0])
+		nbd_socket_remove(now.nbd, false);
 	runtime_remove(now.uuid);
 }
 
@@ -73,7 +75,7 @@ static int check_free(const char *uuid, struct problem *reterr_problem)
 		client_free(client);
 		return problem_set(reterr_problem, -EBUSY,
 			"%s is attached already (%s%s%s); detach it first",
-			loaded < 0 ? uuid : state.path, state.device,
+			loaded < 0 ? uuid : state.path, state.nbd[0] ? state.nbd : state.device,
 			state.mount[0] ? ", mounted at " : "", state.mount);
 	}
 	snprintf(state.uuid, sizeof(state.uuid), "%s", uuid);
@@ -183,15 +185,45 @@ fail_running:
 	if (state->device[0] && loop_detach(state->device) < 0)
 		(void)0;
 	(void)umount2(medium, MNT_DETACH);
-	if (client_detach(client) < 0)
+	if (client_detach(client, true) < 0)
 		(void)0; /* it ends as after a crash */
 	runtime_remove(uuid);
 	return r;
 fail:
 	(void)umount2(medium, MNT_DETACH);
-	if (client && client_detach(client) < 0)
+	if (client && client_detach(client, true) < 0)
 		(void)0;
 	runtime_remove(uuid);
+	return r;
+}
+
+/* No device, no mount: who connects to the socket has the volume. */
+static int start_nbd(const char *uuid, const struct attach_options *options,
+	const struct secret *passphrase, const char *profile, struct runtime_state *state,
+	struct client **ret_client, struct problem *reterr_problem)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	r = nbd_socket_resolve(options->nbd, state->nbd, reterr_problem);
+	if (r >= 0) /* before it is there: who finds it later knows it for ours (T1) */
+		r = runtime_save(state, reterr_problem);
+	if (r < 0)
+		return r;
+	r = nbd_socket_listen(state->nbd, &fd, reterr_problem);
+	if (r < 0) {
+		runtime_remove(uuid);
+		return r;
+	}
+	r = launch_volume(state->path, uuid, options, profile, passphrase, fd, reterr_problem);
+	if (r >= 0)
+		r = client_connect(uuid, ret_client);
+	if (r < 0) {
+		io_closep(&fd);
+		fd = -1;
+		nbd_socket_remove(state->nbd, true);
+		runtime_remove(uuid);
+	}
 	return r;
 }
 
@@ -224,7 +256,10 @@ int attach_volume(const char *path, const struct attach_options *options,
 	r = runtime_lock(state.uuid, &lock, reterr_problem);
 	if (r >= 0)
 		r = check_free(state.uuid, reterr_problem);
-	if (r >= 0)
+	if (r >= 0 && options->nbd)
+		r = start_nbd(state.uuid, options, passphrase, profile, &state, ret_client,
+			reterr_problem);
+	else if (r >= 0)
 		r = start_volume(state.uuid, options, passphrase, profile, &state, ret_client,
 			reterr_problem);
 	if (r < 0)
@@ -235,7 +270,29 @@ int attach_volume(const char *path, const struct attach_options *options,
 	return 0;
 }
 
-int attach_undo(const struct runtime_state *state, struct problem *reterr_problem)
+/* The last step: what is owed is recorded, and nothing of the volume is left. */
+static int end_process(const struct runtime_state *state, struct client *client, bool disconnect,
+	struct problem *reterr_problem)
+{
+	int r = client_detach(client, disconnect);
+
+	if (r == -EBUSY)
+		return problem_set(reterr_problem, r,
+			"a client is connected at %s; end it (umount, nbd-client -d), then detach "
+			"again, or give --disconnect (nothing was detached)",
+			state->nbd);
+	if (state->nbd[0])
+		nbd_socket_remove(state->nbd, true);
+	runtime_remove(state->uuid);
+	if (r < 0)
+		return problem_set(reterr_problem, r,
+			"%s was detached, but its last records could not be written (%s); the next "
+			"attach recovers it",
+			state->path, strerror(-r));
+	return 0;
+}
+
+int attach_undo(const struct runtime_state *state, bool disconnect, struct problem *reterr_problem)
 {
 	_cleanup_(client_freep) struct client *client = NULL;
 	struct runtime_state now = *state;
@@ -250,6 +307,8 @@ int attach_undo(const struct runtime_state *state, struct problem *reterr_proble
 			"next attach recovers the volume",
 			state->path);
 	}
+	if (state->nbd[0])
+		return end_process(state, client, disconnect, reterr_problem);
 	attach_find_device(&now);
 	r = now.device[0] ? loop_detach(now.device) : 0;
 	if (r < 0 && r != -ENXIO)
@@ -265,12 +324,5 @@ int attach_undo(const struct runtime_state *state, struct problem *reterr_proble
 			"%s is still in use (by a program that has it open, or a mount in another "
 			"namespace?), so %s stays attached; end that, then detach again",
 			now.device[0] ? now.device : medium, state->path);
-	r = client_detach(client);
-	runtime_remove(state->uuid);
-	if (r < 0)
-		return problem_set(reterr_problem, r,
-			"%s was detached, but its last records could not be written (%s); the next "
-			"attach recovers it",
-			state->path, strerror(-r));
-	return 0;
+	return end_process(state, client, false, reterr_problem);
 }

@@ -6,6 +6,8 @@
  *            -> loop device -> zeroing refused -> writes served
  *   detach:  (the file system is unmounted) -> loop device -> FUSE -> process -> state
  *
+ *   with options.nbd:  lock -> ... -> socket -> volume process (nbdkit's program); no device
+ *
  * Each step is undone if a later one fails.  The volume process opens neither its
  * own FUSE file nor the loop device: that would hang its end.
  */
@@ -23,6 +25,7 @@ struct attach_options {
 	const char *scheme;  /* NULL: the volume's own */
 	const char *verify;  /* NULL: "full" */
 	const char *profile; /* NULL: the volume's own */
+	const char *nbd;     /* serve NBD at this socket; NULL: FUSE and a loop device */
 };
 
 /*
@@ -34,8 +37,12 @@ must_check int attach_volume(const char *path, const struct attach_options *opti
 	const struct secret *passphrase, struct runtime_state *ret_state,
 	struct client **ret_client, int *ret_lock, struct problem *reterr_problem);
 
-/* The file system must be unmounted.  Answers when everything is recorded. */
-must_check int attach_undo(const struct runtime_state *state, struct problem *reterr_problem);
+/*
+ * The file system must be unmounted.  Answers when everything is recorded.  -EBUSY: an NBD client
+ * is connected, or the device is open; disconnect: NBD clients are cut off.
+ */
+must_check int attach_undo(
+	const struct runtime_state *state, bool disconnect, struct problem *reterr_problem);
 
 /*
  * Sets state->device to the loop device that is over the volume's FUSE file now, or to "".  What

@@ -445,7 +445,7 @@ int client_search(struct client *client, const struct client_search *what,
 	return r;
 }
 
-int client_detach(struct client *client)
+int client_detach(struct client *client, bool disconnect)
 {
-	return call_plain(client, "Detach", NULL);
+	return call_plain(client, "Detach", with_bool("disconnect", disconnect));
 }

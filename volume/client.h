@@ -73,6 +73,7 @@ struct client_search {
 must_check int client_search(struct client *client, const struct client_search *what,
 	struct engine_search_report *ret_report);
 
-must_check int client_detach(struct client *client);
+/* -EBUSY: it is served through NBD, clients are connected, and they are not to be cut off. */
+must_check int client_detach(struct client *client, bool disconnect);
 
 #endif

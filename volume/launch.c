@@ -15,7 +15,7 @@
 #define PROGRAM "spoolguard-volume"
 
 /* Descriptors that the volume process is born with. */
-enum { CHILD_FUSE = 3, CHILD_PASSPHRASE = 4, CHILD_STATUS = 5 };
+enum { CHILD_PORT = 3, CHILD_PASSPHRASE = 4, CHILD_STATUS = 5 };
 
 /* Beside this program, or where "make install" puts it. */
 static int find_program(char path[static PATH_MAX])
@@ -40,19 +40,19 @@ static int find_program(char path[static PATH_MAX])
 }
 
 /* In the child: descriptors 3, 4 and 5, and nothing else of ours. */
-static void become_volume(char *const argv[], pid_t parent, int fuse, int passphrase, int status)
+static void become_volume(char *const argv[], pid_t parent, int port, int passphrase, int status)
 {
 	int moved[3], null;
 
 	/* Out of the way first: they may stand where they are to go. */
-	moved[0] = fcntl(fuse, F_DUPFD, 16);
+	moved[0] = fcntl(port, F_DUPFD, 16);
 	moved[1] = fcntl(passphrase, F_DUPFD, 16);
 	moved[2] = fcntl(status, F_DUPFD, 16);
 	null = open("/dev/null", O_RDWR);
 	if (moved[0] < 0 || moved[1] < 0 || moved[2] < 0 || null < 0)
 		_exit(127);
 	for (int i = 0; i < 3; i++) {
-		if (dup2(null, i) < 0 || dup2(moved[i], CHILD_FUSE + i) < 0)
+		if (dup2(null, i) < 0 || dup2(moved[i], CHILD_PORT + i) < 0)
 			_exit(127);
 	}
 	if (close_range(CHILD_STATUS + 1, ~0u, 0) < 0)
@@ -101,11 +101,11 @@ static int write_passphrase(int fd, const struct secret *passphrase)
 
 /* The passphrase goes through a pipe: no argument, no environment, no file. */
 int launch_volume(const char *path, const char *uuid, const struct attach_options *options,
-	const char *profile, const struct secret *passphrase, int fuse_fd,
+	const char *profile, const struct secret *passphrase, int port_fd,
 	struct problem *reterr_problem)
 {
 	int secret_pipe[2] = {-1, -1}, status_pipe[2] = {-1, -1};
-	char program[PATH_MAX], fuse[16], key[16], status[16];
+	char program[PATH_MAX], port[16], key[16], status[16];
 	const char *argv[24];
 	size_t n = 0;
 	pid_t parent, child;
@@ -117,7 +117,7 @@ int launch_volume(const char *path, const char *uuid, const struct attach_option
 			PROGRAM " was not found beside this program; install it");
 	if (pipe2(secret_pipe, O_CLOEXEC) < 0 || pipe2(status_pipe, O_CLOEXEC) < 0)
 		return -errno;
-	snprintf(fuse, sizeof(fuse), "%d", CHILD_FUSE);
+	snprintf(port, sizeof(port), "%d", CHILD_PORT);
 	snprintf(key, sizeof(key), "%d", CHILD_PASSPHRASE);
 	snprintf(status, sizeof(status), "%d", CHILD_STATUS);
 	argv[n++] = program;
@@ -125,8 +125,8 @@ int launch_volume(const char *path, const char *uuid, const struct attach_option
 	argv[n++] = path;
 	argv[n++] = "--uuid";
 	argv[n++] = uuid;
-	argv[n++] = "--fuse-fd";
-	argv[n++] = fuse;
+	argv[n++] = options->nbd ? "--nbd-fd" : "--fuse-fd";
+	argv[n++] = port;
 	argv[n++] = "--passphrase-fd";
 	argv[n++] = key;
 	argv[n++] = "--status-fd";
@@ -148,7 +148,7 @@ int launch_volume(const char *path, const char *uuid, const struct attach_option
 	parent = getpid();
 	child = fork();
 	if (child == 0) /* execv does not change what it is given */
-		become_volume((char *const *)(uintptr_t)argv, parent, fuse_fd, secret_pipe[0],
+		become_volume((char *const *)(uintptr_t)argv, parent, port_fd, secret_pipe[0],
 			status_pipe[1]);
 	close(secret_pipe[0]);
 	close(status_pipe[1]);

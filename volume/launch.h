@@ -11,11 +11,12 @@
 #include "volume/attach.h"
 
 /*
- * Returns when the volume is open, or with what kept it.  fuse_fd is borrowed.
+ * Returns when the volume is open, or with what kept it.  port_fd (FUSE's, or the
+ * socket of options->nbd) is borrowed.
  * -ENOENT: the program was not found; -ECHILD: it ended before it could say why.
  */
 must_check int launch_volume(const char *path, const char *uuid,
 	const struct attach_options *options, const char *profile, const struct secret *passphrase,
-	int fuse_fd, struct problem *reterr_problem);
+	int port_fd, struct problem *reterr_problem);
 
 #endif

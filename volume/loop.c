@@ -176,9 +176,10 @@ int loop_refuse_zeroing(const char *device, struct problem *reterr_problem)
 	(void)!fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, ZEROED_BYTES);
 	if (read_limit(device, "write_zeroes_max_bytes", &limit) < 0 || limit != 0)
 		return problem_set(reterr_problem, -EOPNOTSUPP,
-			"%s still offers write-zeroes, which could not be told from discards; this "
-			"kernel's loop driver cannot "
-			"carry a spool",
+			"%s still offers write-zeroes, which could not be told from discards: this "
+			"kernel's loop driver cannot carry a spool; attach it with --nbd SOCKET "
+			"and "
+			"mount it from the kernel's nbd (nbd-client)",
 			device);
 	return 0;
 }

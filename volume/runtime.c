@@ -105,6 +105,7 @@ static char *encode(const struct runtime_state *state)
 	json_object_object_add(object, "uuid", json_object_new_string(state->uuid));
 	json_object_object_add(object, "path", json_object_new_string(state->path));
 	json_object_object_add(object, "device", json_object_new_string(state->device));
+	json_object_object_add(object, "nbd", json_object_new_string(state->nbd));
 	json_object_object_add(object, "mount", json_object_new_string(state->mount));
 	json_object_object_add(object, "binds", encode_binds(state));
 	json_object_object_add(object, "read_only", json_object_new_boolean(state->read_only));
@@ -217,6 +218,7 @@ int runtime_load(const char *uuid, struct runtime_state *ret_state)
 	copy_string(object, "uuid", ret_state->uuid, sizeof(ret_state->uuid));
 	copy_string(object, "path", ret_state->path, sizeof(ret_state->path));
 	copy_string(object, "device", ret_state->device, sizeof(ret_state->device));
+	copy_string(object, "nbd", ret_state->nbd, sizeof(ret_state->nbd));
 	copy_string(object, "mount", ret_state->mount, sizeof(ret_state->mount));
 	decode_binds(json_object_object_get(object, "binds"), ret_state);
 	(void)message_get_bool(object, "read_only", &ret_state->read_only);

@@ -14,6 +14,7 @@
 #define SPOOLGUARD_VOLUME_RUNTIME_H
 
 #include "base/problem.h"
+#include "volume/nbd_socket.h"
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,9 +33,10 @@ struct runtime_bind {
 
 struct runtime_state {
 	char uuid[RUNTIME_UUID_BYTES];
-	char path[PATH_MAX];  /* the medium, resolved */
-	char device[64];      /* "/dev/loop3", or "" */
-	char mount[PATH_MAX]; /* or "" */
+	char path[PATH_MAX];	    /* the medium, resolved */
+	char device[64];	    /* "/dev/loop3", or "" */
+	char nbd[NBD_SOCKET_BYTES]; /* served through NBD at this socket, with no device; or "" */
+	char mount[PATH_MAX];	    /* or "" */
 	struct runtime_bind binds[RUNTIME_BINDS_MAX];
 	size_t bind_count;
 	bool read_only;

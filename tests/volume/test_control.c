@@ -66,7 +66,7 @@ static void join_main(void)
 /* Detaches, and waits until all is over. */
 static int detach(void)
 {
-	int r = client_detach(client);
+	int r = client_detach(client, false);
 
 	join_main();
 	client_free(client);
@@ -576,7 +576,7 @@ static void *ask_to_detach(void *argument)
 	caller->result = client_connect(UUID, &mine);
 	if (caller->result < 0)
 		return NULL;
-	caller->result = client_detach(mine);
+	caller->result = client_detach(mine, false);
 	client_free(mine);
 	return NULL;
 }

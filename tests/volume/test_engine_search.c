@@ -185,7 +185,7 @@ START_TEST(strings_go_masked_through_the_socket)
 	what.strings[0].bytes = SEARCH_BYTES_MIN - 1;
 	ck_assert_int_eq(client_search(client, &what, &report), -EBADMSG);
 
-	ck_assert_int_eq(client_detach(client), 0);
+	ck_assert_int_eq(client_detach(client, false), 0);
 	pthread_join(thread, NULL);
 	client_free(client);
 	ck_assert_int_eq(unlink(path), 0);

@@ -2,20 +2,21 @@
 /*
  * verdict.h - Clear, Purge or neither: what was done to a drive, in the standards' terms
  *
- * A pure function of the record, SP 800-88r2 3.1 and 3.2, IEEE 2883 by interface (facts that are
- * written down with their sources in verdict.c).  It is the best of what each means achieved:
+ * A pure function of the record: the best of what each means achieved.  Sources by interface stand
+ * in verdict.c; what a method can reach on a medium is target_promise()'s table.
  *
- *   the drive's own method   Purge or Clear by interface, kind and medium, if the drive says that
- * it ended well, the witness found that every block that held data changed, and nothing that it
- * reaches was left out the overwrite            what the medium promises (blockdev/drive.h): Clear
- * on a disk, neither on flash; and only if every addressable block took every pass and what was
- * read back agreed cryptographic erase of   "performed, not claimed", unless the module is
- * validated, no backup of our volumes              the header exists, nothing lay on the medium
- * before encryption and the wrapped keys were not on flash that was merely overwritten
+ *   the drive's own method   Purge or Clear by kind and medium, if the drive says that it ended
+ *                            well and the witness found that every block that held data changed
+ *   the overwrite            what the medium promises (blockdev/drive.h): Clear on a disk, neither
+ *                            on flash; and only if every block of the drive took every pass and
+ *                            what was read back agreed
+ *   cryptographic erase of   "performed, not claimed": the module is not validated; and what else
+ *   our volumes              speaks against it (backups, a medium filled before, flash) is said
  *
- *   V1  Never more than was done; what was not seen counts as not done.
- *   V2  A hit of the search, or a survivor among the witnesses, makes it "neither", whatever the
- *       drive said.
+ *   V1  Never more than was done; what was not seen counts as not done.  A part that is hidden or
+ *       locked makes every means "neither".
+ *   V2  A hit of the search makes every means "neither"; a survivor among the witnesses, everything
+ *       that rests on the drive's word, all its methods.  The overwrite rests on its read-back.
  *   V3  What remains uncertain is listed: sectors that were refused, hidden areas, over-provisioned
  *       flash, a lying drive's possibilities, other namespaces, boot partitions, header backups.
  */

@@ -4,7 +4,8 @@
  *
  * JSON: {"schema":"spoolguard.certificate-verify/1","file":...,"result":"good"|"not good"|"cannot
  * tell","why":"one line","signer":FINGERPRINT,"sha256":...,"verdict":...,"serial":...,
- *        "log_checked":bool,"record":N,"root_enrolled":bool}; only what is known.
+ *        "log_checked":bool,"record":N,"root_enrolled":bool,"handovers":N,"holder":...}; only what
+ * is known.
  */
 #include "audit/log_cites.h"
 #include "cli/service_client.h"
@@ -16,7 +17,7 @@
 #include <string.h>
 
 struct arguments {
-	const char *file, *signature, *trust, *log, *position;
+	const char *file, *signature, *trust, *log, *position, *holders;
 	bool json;
 };
 
@@ -24,6 +25,7 @@ struct found {
 	struct certificate_file file;
 	uint64_t record; /* of the log, that names it; 0: none was asked for */
 	bool root_enrolled;
+	struct custody_report custody;
 };
 
 static int parse(int argc, char **argv, struct arguments *arguments)
@@ -33,6 +35,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		{"log", required_argument, NULL, 'l'},
 		{"position", required_argument, NULL, 'p'},
 		{"signature", required_argument, NULL, 's'},
+		{"holders", required_argument, NULL, 'h'},
 		{"json", no_argument, NULL, 'j'},
 		{NULL, 0, NULL, 0},
 	};
@@ -41,6 +44,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		['l'] = &arguments->log,
 		['p'] = &arguments->position,
 		['s'] = &arguments->signature,
+		['h'] = &arguments->holders,
 	};
 	int option;
 
@@ -128,7 +132,9 @@ static int check(const struct arguments *arguments, const struct trust *trust, s
 	if (r < 0)
 		return problem_set(
 			problem, r, "%.200s: %.500s", arguments->file, problem_text(&why, r));
-	return 0;
+	return arguments->holders ? certificate_custody_check(arguments->file, arguments->holders,
+					    &found->file, &found->custody, problem)
+				  : 0;
 }
 
 static const char *result_of(int r)
@@ -157,6 +163,10 @@ static void print_json(const struct arguments *arguments, const struct trust *tr
 			service_client_text(
 				json_object_object_get(found->file.object, "media"), "serial"));
 	}
+	if (r >= 0 && arguments->holders) {
+		cli_add_u64(object, "handovers", found->custody.count);
+		cli_add_string(object, "holder", found->custody.holder);
+	}
 	if (r >= 0 && found->record > 0) {
 		cli_add_u64(object, "record", found->record);
 		cli_add_bool(object, "root_enrolled", found->root_enrolled);
@@ -182,6 +192,11 @@ static void print_good(
 			found->root_enrolled ? ""
 					     : "; the log's root is vouched for by the device's key"
 					       " alone");
+	if (arguments->holders)
+		printf("custody: %u hand-overs, unbroken; now with %s\n", found->custody.count,
+			cli_shown(found->custody.holder));
+	else
+		printf("custody: not looked at (--holders FILE)\n");
 }
 
 static int say(const struct arguments *arguments, const struct trust *trust, int r,

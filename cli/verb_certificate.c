@@ -15,6 +15,7 @@ static const struct {
 	{"show", certificate_show},
 	{"verify", certificate_verify},
 	{"render", certificate_render_verb},
+	{"handover", certificate_handover},
 };
 
 int certificate_usage(const char *format, ...)
@@ -36,19 +37,25 @@ static int run(int argc, char **argv)
 	}
 	if (argc > 1)
 		return certificate_usage("there is no \"certificate %s\"", argv[1]);
-	return certificate_usage("say what: show, verify or render");
+	return certificate_usage("say what: show, verify, render or handover");
 }
 
 const struct cli_verb cli_verb_certificate = {
 	.name = "certificate",
-	.summary = "certificates of sanitization: shown, verified, printed",
+	.summary = "certificates of sanitization: shown, verified, printed, handed over",
 	.usage =
 		"usage: spoolguard certificate show [--json] FILE\n"
 		"       spoolguard certificate verify --trust FILE [--signature FILE] [--log "
 		"DIRECTORY]\n"
-		"                                     [--position FILE] [--json] FILE\n"
+		"                                     [--position FILE] [--holders FILE] [--json] "
+		"FILE\n"
 		"       spoolguard certificate render [--trust FILE] [--signature FILE] [--output "
 		"FILE.pdf]\n"
+		"                                     [--json] FILE\n"
+		"       spoolguard certificate handover --sign KEY --to NAME [--organization "
+		"TEXT]\n"
+		"                                     [--location TEXT] [--note TEXT] "
+		"[--passphrase-file FILE]\n"
 		"                                     [--json] FILE\n\n"
 		"Needs neither the device nor the service.  Without this program:\n"
 		"minisign -V -p TRUST -m FILE.\n\n"
@@ -68,12 +75,25 @@ const struct cli_verb cli_verb_certificate = {
 		"it\n"
 		"  --position FILE    the \"audit-position\" of that log (without it: the one "
 		"beside\n"
-		"                     DIRECTORY, if there is one)\n\n"
+		"                     DIRECTORY, if there is one)\n"
+		"  --holders FILE     public keys of those who had the drive, each behind its "
+		"comment "
+		"line:\n"
+		"                     the records of FILE.custody must be theirs, unbroken from "
+		"the\n"
+		"                     certificate on\n\n"
 		"render: the same on one page, as a PDF.\n\n"
 		"  --trust FILE       as above; without it the page says across itself that it was "
 		"not\n"
 		"                     verified\n"
 		"  --output FILE.pdf  without it: FILE.pdf, beside the certificate\n\n"
+		"handover: adds a record to FILE.custody that the drive went to its next holder: "
+		"asset\n"
+		"number, serial, from, to, time, digests of the certificate and of the record "
+		"before.\n\n"
+		"  --sign KEY         the next holder's own secret key, as minisign -G makes it\n"
+		"  --to NAME          the next holder; --organization, --location, --note: as they "
+		"are\n\n"
 		"Exit code: 0 it is good, or done; 1 it is not; 3 it cannot be told, or there is "
 		"no\n"
 		"trust.\n",

@@ -35,7 +35,7 @@ refuses 3 'no key to believe' "$sg" certificate verify "$file"
 refuses 3 'No such file' "$sg" certificate verify --trust "$work/none" "$file"
 refuses 3 'No such file' "$sg" certificate verify --trust "$key" "$work/none.json"
 refuses 2 'one certificate' "$sg" certificate verify --trust "$key"
-refuses 2 'means nothing' "$sg" certificate verify --holder x "$file"
+refuses 2 'means nothing' "$sg" certificate verify --nonsense x "$file"
 refuses 1 'no certificate' "$sg" certificate show "$key"
 "$writer" "$work/other.json" "$work/other.pub" >/dev/null || fail "certificate_writer"
 refuses 1 "another device's" "$sg" certificate verify --trust "$work/other.pub" "$file"
@@ -104,3 +104,49 @@ pdftotext "$work/v2.json.pdf" - | grep -q '\[JSON\]' || fail "a text that was cu
 pdftotext "$work/v8.json.pdf" - | grep -q 'stand-in' || fail "a stand-in is not marked"
 pdftotext "$work/v9.json.pdf" - | grep -q 'not overwritten' || fail "what was not overwritten is not drawn"
 ok "$n pages: one each, fonts in them, nothing outside"
+
+# --- custody ---
+
+chain=$file.custody
+for who in a b c; do
+	minisign -G -W -f -p "$work/$who.pub" -s "$work/$who.key" >/dev/null || fail "minisign -G"
+done
+cat "$work/a.pub" "$work/b.pub" >"$work/holders"
+refuses 3 'No such file' "$sg" certificate verify --trust "$key" --holders "$work/holders" "$file"
+refuses 2 'wants --sign KEY' "$sg" certificate handover --to x "$file"
+refuses 1 'cannot be opened' "$sg" certificate handover --sign "$work/none" --to x "$file"
+refuses 1 'no secret key' "$sg" certificate handover --sign "$work/a.pub" --to x "$file"
+[ ! -e "$chain" ] || fail "a refused hand-over left a record"
+"$sg" certificate handover --sign "$work/a.key" --to 'Spedition Köhler' --organization 'Köhler KG' --location Bonn --note 'sealed box 7' "$file" >/dev/null || fail "handover"
+"$sg" certificate handover --json --sign "$work/b.key" --to 'Recycler' "$file" | jq -e '.number == 2' >/dev/null || fail "handover --json"
+"$sg" certificate verify --trust "$key" --holders "$work/holders" "$file" | grep -q 'custody: 2 hand-overs, unbroken; now with Recycler' || fail "custody of a good chain"
+[ "$(jq -r '.statement | fromjson | "\(.from) > \(.to), \(.serial), \(.asset_number)"' "$chain")" = "Jürgen Großmann > Spedition Köhler, ZC1ABCDE, INV-2021-0042
+Spedition Köhler > Recycler, ZC1ABCDE, INV-2021-0042" ] || fail "what the records say: $(cat "$chain")"
+head -n 1 "$chain" | jq -j .statement >"$work/one"
+head -n 1 "$chain" | jq -j .signature >"$work/one.minisig"
+minisign -Vq -p "$work/a.pub" -m "$work/one" || fail "stock minisign does not take a hand-over record"
+[ "$(sed -n 2p "$chain" | jq -r '.statement | fromjson | .previous_sha256')  -" = "$(sha256sum <"$work/one")" ] || fail "the second record does not follow the first"
+ok "two hand-overs, each signed by its holder, to stock minisign too"
+
+is_broken() { # is_broken WHAT WORDS COMMAND
+	local what=$1 words=$2
+	shift 2
+	cp "$chain" "$work/chain.kept"
+	(cd "$work/good" && eval "$*") || fail "$what: could not be done"
+	refuses 1 "$words" "$sg" certificate verify --trust "$key" --holders "${holders:-$work/holders}" "$file"
+	cp "$work/chain.kept" "$chain"
+}
+is_broken "a reordered chain" 'record 1: it does not follow' "tac drive.json.custody >x; mv x drive.json.custody"
+is_broken "a record that was left out" 'record 1: it does not follow' "sed -i 1d drive.json.custody"
+is_broken "a repeated record" 'record 3: it does not follow' "sed -i 2p drive.json.custody"
+is_broken "an edited record" 'record 1: changed' "sed -i '1s/Bonn/Rome/' drive.json.custody"
+is_broken "a cut line" 'record 2: its line' "truncate -s -9 drive.json.custody"
+is_broken "no JSON" 'record 1: its line' "sed -i 1s/^/x/ drive.json.custody"
+holders=$work/c.pub is_broken "a stranger's key" "not among the holders" true
+"$writer" "$work/good/second.json" "$work/second.pub" cut >/dev/null || fail "certificate_writer"
+cp "$chain" "$work/good/second.json.custody"
+refuses 1 'another certificate' "$sg" certificate verify --trust "$work/second.pub" --holders "$work/holders" "$work/good/second.json"
+sed -i 1d "$chain"
+refuses 1 'does not follow' "$sg" certificate handover --sign "$work/b.key" --to y "$file"
+[ "$(wc -l <"$chain")" = 1 ] || fail "a record was added to a broken chain"
+ok "each break of the chain is found"

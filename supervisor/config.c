@@ -32,6 +32,7 @@ struct reading {
 	FILE *file;
 	struct config *config;
 	complain_function *complain;
+	bool looks; /* at files that are named */
 	void *context;
 	int complaints;
 
@@ -119,7 +120,8 @@ static bool begin_named(struct reading *reading, const char *kind, const char *n
 /* The index-th section without a name, or NULL. */
 static const char *plain_section(size_t index)
 {
-	static const char *const names[] = {"service", "roles", "cups", "wipe", "audit"};
+	static const char *const names[] = {
+		"service", "roles", "cups", "wipe", "audit", "decommission"};
 
 	return index < ARRAY_SIZE(names) ? names[index] : NULL;
 }
@@ -156,7 +158,7 @@ static void begin_section(struct reading *reading, const char *text)
 	}
 	complain(reading, reading->line, reading->heading,
 		"there is no such section; there are [service], [roles], [cups], [wipe], [audit], "
-		"[volume NAME] and [watch NAME]");
+		"[decommission], [volume NAME] and [watch NAME]");
 }
 
 /* --- lines --- */
@@ -370,6 +372,22 @@ static int heading_line(const struct reading *reading, const char *section)
 	return reading->heading_lines[i];
 }
 
+static void check_approvals(struct reading *reading)
+{
+	const struct config_decommission *decommission = &reading->config->decommission;
+	int line = heading_line(reading, "decommission");
+
+	if (decommission->approvals == 0)
+		return;
+	if (!decommission->approvers[0])
+		complain(reading, line, "approvers",
+			"[decommission] lacks it, and approvals = %u: nobody could approve",
+			(unsigned int)decommission->approvals);
+	else if (reading->looks && access(decommission->approvers, R_OK) < 0)
+		complain(reading, line, "approvers", "%s cannot be read (%s): nobody could approve",
+			decommission->approvers, strerror(errno));
+}
+
 static void check_whole(struct reading *reading)
 {
 	struct config *config = reading->config;
@@ -381,6 +399,7 @@ static void check_whole(struct reading *reading)
 		complain(reading, heading_line(reading, "audit"), "size",
 			"[audit] size has room for %u segments at least (segment_size)",
 			LOG_SEGMENTS_MIN);
+	check_approvals(reading);
 	for (size_t i = 0; i < config->volume_count; i++)
 		check_volume(reading, i);
 	check_places(reading);
@@ -446,7 +465,7 @@ static int read_file(
 int config_check(const char *path, complain_function *complain_, void *context,
 	struct problem *reterr_problem)
 {
-	struct reading reading = {.complain = complain_, .context = context};
+	struct reading reading = {.complain = complain_, .context = context, .looks = true};
 	bool absent;
 	int r;
 

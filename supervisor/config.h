@@ -76,6 +76,27 @@ struct config_watch { /* a spooler that cannot be changed: what closes in the di
 			     */
 };
 
+#define CONFIG_TEXT_BYTES 192
+
+enum config_decommission_verify {
+	CONFIG_VERIFY_FULL,
+	CONFIG_VERIFY_STRATIFIED,
+	CONFIG_VERIFY_HCD,
+};
+
+/* What "spoolguard decommission" does and says unless it is told otherwise. */
+struct config_decommission {
+	uint64_t approvals;	  /* of other persons, by their own keys; 0: none */
+	char approvers[PATH_MAX]; /* their minisign public keys; "": none */
+	uint64_t approval_window_s;
+	enum config_decommission_verify verify;
+	char scheme[32]; /* "": the default */
+	/* In certificates; "": not given. */
+	char organization[CONFIG_TEXT_BYTES], location[CONFIG_TEXT_BYTES];
+	char contact[CONFIG_TEXT_BYTES];
+	char asset_number[CONFIG_TEXT_BYTES], machine_serial[CONFIG_TEXT_BYTES];
+};
+
 struct config {
 	char file[PATH_MAX];
 	/* [service] */
@@ -114,6 +135,8 @@ struct config {
 	uint64_t audit_enterprise;   /* RFC 5424, 7.2.2 */
 	char audit_device_uuid[64];  /* "": not known */
 
+	struct config_decommission decommission;
+
 	struct config_volume volumes[CONFIG_VOLUMES_MAX];
 	size_t volume_count;
 	struct config_watch watches[CONFIG_WATCHES_MAX];
@@ -134,7 +157,8 @@ const struct config_key *config_keys(size_t *ret_count);
 must_check int config_read(
 	const char *path, struct config *ret_config, struct problem *reterr_problem);
 
-/* Reads on after an error, and calls back for each: line, key, reason.  Returns how many. */
+/* Reads on after an error, and calls back for each: line, key, reason.  Returns how many.  It looks
+ * at what config_read() leaves to whoever needs it: can the file of approvers be read? */
 struct config_complaint {
 	int line; /* 0: of the whole file */
 	const char *key;

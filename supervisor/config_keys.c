@@ -259,6 +259,17 @@ static bool set_verify(void *section, const struct config_rule *rule, const char
 	return set_text(section, rule, text, reason);
 }
 
+static bool set_approvals(void *section, const struct config_rule *rule, const char *text,
+	char reason[static CONFIG_REASON_BYTES])
+{
+	uint64_t *value = place(section, rule);
+
+	if (strlen(text) != 1 || text[0] < '0' || text[0] > '4')
+		return refuse(reason, "\"%.100s\" is no number from 0 to 4", text);
+	*value = (uint64_t)(text[0] - '0');
+	return true;
+}
+
 static bool set_pattern(void *section, const struct config_rule *rule, const char *text,
 	char reason[static CONFIG_REASON_BYTES])
 {
@@ -430,6 +441,7 @@ static const char *const on_failure_choices[] = {"hold", "continue-without-recei
 static const char *const unlock_choices[] = {"ask", "credential", "key-file", "boot-key", NULL};
 static const char *const when_choices[] = {"settled", "unlinked", NULL};
 static const char *const scope_choices[] = {"standard", "full", NULL};
+static const char *const decommission_verify_choices[] = {"full", "stratified", "hcd", NULL};
 static const char *const when_full_choices[] = {"rotate", "stop", NULL};
 
 /* A bool is kept where the second of two choices is meant. */
@@ -449,13 +461,14 @@ static bool set_second_choice(void *section, const struct config_rule *rule, con
 #define IN(type, member)   .offset = offsetof(type, member)
 #define TEXT(type, member) .offset = offsetof(type, member), .bytes = sizeof(((type *)NULL)->member)
 
-#define SERVICE "service"
-#define ROLES	"roles"
-#define CUPS	"cups"
-#define WIPE	"wipe"
-#define AUDIT	"audit"
-#define VOLUME	"volume NAME"
-#define WATCH	"watch NAME"
+#define SERVICE	     "service"
+#define ROLES	     "roles"
+#define CUPS	     "cups"
+#define WIPE	     "wipe"
+#define AUDIT	     "audit"
+#define DECOMMISSION "decommission"
+#define VOLUME	     "volume NAME"
+#define WATCH	     "watch NAME"
 
 static const struct config_rule rules[] = {
 	{{SERVICE, "socket", "/run/spoolguard/io.spoolguard",
@@ -583,6 +596,33 @@ static const struct config_rule rules[] = {
 	{{AUDIT, "device_uuid", "",
 		 "The printer's UUID (IPP's printer-uuid), in syslog's messages; empty: none."},
 		set_device_uuid, TEXT(struct config, audit_device_uuid)},
+
+	{{DECOMMISSION, "approvals", "0",
+		 "How many other persons have to sign before a drive dies; 0 to 4."},
+		set_approvals, IN(struct config, decommission.approvals)},
+	{{DECOMMISSION, "approvers", "",
+		 "The file of their minisign public keys, each behind its comment, which names the "
+		 "person; empty: none."},
+		set_optional_path, TEXT(struct config, decommission.approvers)},
+	{{DECOMMISSION, "approval_window", "1d", "How long after it was asked for one may sign."},
+		set_age, IN(struct config, decommission.approval_window_s)},
+	{{DECOMMISSION, "verify", "full",
+		 "How a drive is read back: full, stratified (samples of the whole drive) or hcd "
+		 "(the sectors of the HCD cPP's test)."},
+		set_choice, IN(struct config, decommission.verify),
+		.choices = decommission_verify_choices},
+	{{DECOMMISSION, "scheme", "", "What a drive is overwritten with; empty: the default."},
+		set_scheme, TEXT(struct config, decommission.scheme)},
+	{{DECOMMISSION, "organization", "", "Whose drives they are, in certificates."}, set_text,
+		TEXT(struct config, decommission.organization)},
+	{{DECOMMISSION, "location", "", "Where it is done, in certificates."}, set_text,
+		TEXT(struct config, decommission.location)},
+	{{DECOMMISSION, "contact", "", "Whom to ask, in certificates: telephone, address."},
+		set_text, TEXT(struct config, decommission.contact)},
+	{{DECOMMISSION, "asset_number", "", "The machine's number in its owner's inventory."},
+		set_text, TEXT(struct config, decommission.asset_number)},
+	{{DECOMMISSION, "machine_serial", "", "The machine's own serial number."}, set_text,
+		TEXT(struct config, decommission.machine_serial)},
 
 	{{VOLUME, "medium", NULL, "The image file or block device; needed."}, set_path,
 		TEXT(struct config_volume, medium)},

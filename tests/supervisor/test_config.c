@@ -144,73 +144,79 @@ START_TEST(an_empty_file_is_the_defaults)
 }
 END_TEST
 
-static const char everything[] = "# a comment\n"
-				 "; another\n"
-				 "\n"
-				 "[service]\n"
-				 "socket = /run/x/sock   ; and a comment behind it\n"
-				 "state_directory=/var/x/\n"
-				 "on_failure = continue-without-receipts\n"
-				 "debt_limit = 2G\n"
-				 "debt_limit_age = 10min\n"
-				 "retention_limit = 0\n"
-				 "job_abandoned = 90\n"
-				 "selftest = weekly Sat 23:59\n"
-				 "metrics_file = /var/lib/m/s.prom\n"
-				 "[roles]\n"
-				 "pipeline = lp, scan fax\n"
-				 "operator = ops\n"
-				 "technician = tech\n"
-				 "administrator = admins wheel\n"
-				 "auditor =\n"
-				 "[cups]\n"
-				 "enabled = no\n"
-				 "server = printhost:631\n"
-				 "spool = /s/cups\n"
-				 "temp = /s/cups/tmp\n"
-				 "cache = /c/cups\n"
-				 "wake = /r/cups/w\n"
-				 "poll = 500ms\n"
-				 "orphan = 1h\n"
-				 "keep_history = yes\n"
-				 "state_reason = no\n"
-				 "restart_command = service cups restart\n"
-				 "[wipe]\n"
-				 "schedule = monthly 28 00:00\n"
-				 "scope = full\n"
-				 "confirmation_queue = front-desk\n"
-				 "confirmation_timeout = 30 s\n"
-				 "[audit]\n"
-				 "journal = yes\njournal_socket = /run/j\nsyslog = yes\n"
-				 "syslog_socket = /run/spoolguard-syslog/socket\n"
-				 "sqlite = /var/lib/m/a.db\nenterprise_number = 99999\n"
-				 "device_uuid = urn:uuid:F81d4fae-7dec-11d0-a765-00a0c91e6bf6\n"
-				 "size = 2M\n"
-				 "segment_size = 64K\n"
-				 "segment_age = 1h\n"
-				 "when_full = stop\n"
-				 "[volume spool]\n"
-				 "  medium = /dev/disk/by-id/x\n"
-				 "\tmount = /var/spool/cups\n"
-				 "unlock = key-file\n"
-				 "key_file = /media/key\n"
-				 "scheme = dod-5220.22-m\n"
-				 "verify = sample\n"
-				 "profile = hcd-cpp\n"
-				 "bind = cache:/var/cache/cups\n"
-				 "bind = log/cups:/var/log/cups\n"
-				 "retain = profiles fonts/local\n"
-				 "retain = forms\n"
-				 "[volume scratch-2]\n"
-				 "medium = /srv/scratch.img\n"
-				 "mount = /srv/scratch\n"
-				 "unlock = boot-key\n"
-				 "size = 512M\n"
-				 "[watch scan_1]\n"
-				 "directory = /srv/scratch/scan\n"
-				 "pattern = *.[pt]*\n"
-				 "settle = 1500ms\n"
-				 "when = unlinked\n";
+static const char everything[] =
+	"# a comment\n"
+	"; another\n"
+	"\n"
+	"[service]\n"
+	"socket = /run/x/sock   ; and a comment behind it\n"
+	"state_directory=/var/x/\n"
+	"on_failure = continue-without-receipts\n"
+	"debt_limit = 2G\n"
+	"debt_limit_age = 10min\n"
+	"retention_limit = 0\n"
+	"job_abandoned = 90\n"
+	"selftest = weekly Sat 23:59\n"
+	"metrics_file = /var/lib/m/s.prom\n"
+	"[roles]\n"
+	"pipeline = lp, scan fax\n"
+	"operator = ops\n"
+	"technician = tech\n"
+	"administrator = admins wheel\n"
+	"auditor =\n"
+	"[cups]\n"
+	"enabled = no\n"
+	"server = printhost:631\n"
+	"spool = /s/cups\n"
+	"temp = /s/cups/tmp\n"
+	"cache = /c/cups\n"
+	"wake = /r/cups/w\n"
+	"poll = 500ms\n"
+	"orphan = 1h\n"
+	"keep_history = yes\n"
+	"state_reason = no\n"
+	"restart_command = service cups restart\n"
+	"[wipe]\n"
+	"schedule = monthly 28 00:00\n"
+	"scope = full\n"
+	"confirmation_queue = front-desk\n"
+	"confirmation_timeout = 30 s\n"
+	"[decommission]\n"
+	"approvals = 2\napprovers = /etc/spoolguard/approvers.pub\n"
+	"approval_window = 2h\nverify = stratified\nscheme = dod-5220.22-m\n"
+	"organization = Ward & Sons\nlocation = Room 7\ncontact = 555-1\n"
+	"asset_number = A-1\nmachine_serial = M-2\n"
+	"[audit]\n"
+	"journal = yes\njournal_socket = /run/j\nsyslog = yes\n"
+	"syslog_socket = /run/spoolguard-syslog/socket\n"
+	"sqlite = /var/lib/m/a.db\nenterprise_number = 99999\n"
+	"device_uuid = urn:uuid:F81d4fae-7dec-11d0-a765-00a0c91e6bf6\n"
+	"size = 2M\n"
+	"segment_size = 64K\n"
+	"segment_age = 1h\n"
+	"when_full = stop\n"
+	"[volume spool]\n"
+	"  medium = /dev/disk/by-id/x\n"
+	"\tmount = /var/spool/cups\n"
+	"unlock = key-file\n"
+	"key_file = /media/key\n"
+	"scheme = dod-5220.22-m\n"
+	"verify = sample\n"
+	"profile = hcd-cpp\n"
+	"bind = cache:/var/cache/cups\n"
+	"bind = log/cups:/var/log/cups\n"
+	"retain = profiles fonts/local\n"
+	"retain = forms\n"
+	"[volume scratch-2]\n"
+	"medium = /srv/scratch.img\n"
+	"mount = /srv/scratch\n"
+	"unlock = boot-key\n"
+	"size = 512M\n"
+	"[watch scan_1]\n"
+	"directory = /srv/scratch/scan\n"
+	"pattern = *.[pt]*\n"
+	"settle = 1500ms\n"
+	"when = unlinked\n";
 
 START_TEST(every_key_is_what_the_file_says)
 {
@@ -252,6 +258,16 @@ START_TEST(every_key_is_what_the_file_says)
 	ck_assert(config.wipe_full);
 	ck_assert_str_eq(config.confirmation_queue, "front-desk");
 	ck_assert_uint_eq(config.confirmation_timeout_s, 30);
+	ck_assert_uint_eq(config.decommission.approvals, 2);
+	ck_assert_str_eq(config.decommission.approvers, "/etc/spoolguard/approvers.pub");
+	ck_assert_uint_eq(config.decommission.approval_window_s, 7200);
+	ck_assert_int_eq(config.decommission.verify, CONFIG_VERIFY_STRATIFIED);
+	ck_assert_str_eq(config.decommission.scheme, "dod-5220.22-m");
+	ck_assert_str_eq(config.decommission.organization, "Ward & Sons");
+	ck_assert_str_eq(config.decommission.location, "Room 7");
+	ck_assert_str_eq(config.decommission.contact, "555-1");
+	ck_assert_str_eq(config.decommission.asset_number, "A-1");
+	ck_assert_str_eq(config.decommission.machine_serial, "M-2");
 	ck_assert_uint_eq(config.audit_size_bytes, 2u << 20);
 	ck_assert_uint_eq(config.audit_segment_bytes, 64u << 10);
 	ck_assert_uint_eq(config.audit_segment_age_s, 3600);
@@ -291,6 +307,20 @@ START_TEST(every_key_is_what_the_file_says)
 	ck_assert_str_eq(config.watches[0].pattern, "*.[pt]*");
 	ck_assert_uint_eq(config.watches[0].settle_ms, 1500);
 	ck_assert(config.watches[0].when_unlinked);
+}
+END_TEST
+
+/* The service has to start without it: nobody but a decommissioning needs it. */
+START_TEST(a_file_of_approvers_that_cannot_be_read_is_told_by_a_check_alone)
+{
+	write_file("[decommission]\napprovals = 1\napprovers = /nonexistent/keys\n");
+	check_it();
+	expect(0, 1, "approvers", "/nonexistent/keys cannot be read");
+	ck_assert_int_eq(complaint_count, 1);
+	ck_assert_int_eq(config_read(path, &config, &problem), 0);
+	write_file("[decommission]\napprovals = 1\napprovers = /dev/null\n");
+	check_it();
+	ck_assert_int_eq(complaint_count, 0);
 }
 END_TEST
 
@@ -416,6 +446,12 @@ static const struct {
 	{"[cups]\nenabled = true\n", 2, "enabled", "neither yes nor no"},
 	{"[cups]\nserver = cupshost\n", 2, "server", "host:port"},
 	{"[cups]\npoll = often\n", 2, "poll", "no duration"},
+	{"[decommission]\napprovals = 5\n", 2, "approvals", "from 0 to 4"},
+	{"[decommission]\napprovals = 1\n", 1, "approvers", "nobody could approve"},
+	{"[decommission]\napprovals = 0\napprovers = keys\n", 3, "approvers", "no absolute path"},
+	{"[decommission]\napproval_window = 0\n", 2, "approval_window", "too short"},
+	{"[decommission]\nverify = sample\n", 2, "verify", "full stratified hcd"},
+	{"[decommission]\nscheme = shred\n", 2, "scheme", "no scheme"},
 	{"[wipe]\nschedule = daily\n", 2, "schedule", "none of"},
 	{"[wipe]\nscope = all\n", 2, "scope", "standard full"},
 	{"[audit]\nwhen_full = ignore\n", 2, "when_full", "rotate stop"},
@@ -594,6 +630,7 @@ int main(void)
 	tcase_add_test(tcase, bytes_that_are_no_text_are_refused);
 	tcase_add_test(tcase, a_file_that_others_may_change_is_refused);
 	tcase_add_test(tcase, a_failed_read_leaves_the_configuration_as_it_was);
+	tcase_add_test(tcase, a_file_of_approvers_that_cannot_be_read_is_told_by_a_check_alone);
 	tcase_add_test(tcase, roles_have_names);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -30,6 +30,7 @@ const char *keeper_state_text(enum keeper_state state)
 		[KEEPER_LOST] = "lost",
 		[KEEPER_FAILED] = "failed",
 		[KEEPER_CLOSED] = "closed",
+		[KEEPER_DECOMMISSIONED] = "decommissioned",
 	};
 
 	assert((size_t)state < ARRAY_SIZE(texts));
@@ -73,6 +74,7 @@ static void note(struct keeper *keeper, enum keeper_state state, const char *why
 		[KEEPER_LOST] = "volume-failed",
 		[KEEPER_FAILED] = "volume-failed",
 		[KEEPER_CLOSED] = "volume-detached",
+		[KEEPER_DECOMMISSIONED] = "volume-detached",
 	};
 	bool failed = state == KEEPER_LOST || state == KEEPER_FAILED;
 
@@ -84,7 +86,7 @@ static void note(struct keeper *keeper, enum keeper_state state, const char *why
 		: keeper->detaching ? "begun"
 				    : "success",
 		why,
-		state == KEEPER_OPEN || state == KEEPER_CLOSED
+		state == KEEPER_OPEN || state == KEEPER_CLOSED || state == KEEPER_DECOMMISSIONED
 			? json_object_new_object()
 			: events_data("state", keeper_state_text(state), NULL));
 }
@@ -95,9 +97,10 @@ static void raise_reason(struct keeper *keeper, enum keeper_state state, const c
 	const char *name = keeper->options.volume->name;
 
 	if (state != KEEPER_OPEN)
-		state_raise(keeper->options.state, STATE_LOCKS, keeper->key_medium,
-			"volume %s is %s%s%s", name, keeper_state_text(state), why[0] ? ": " : "",
-			why);
+		state_raise(keeper->options.state,
+			state == KEEPER_DECOMMISSIONED ? STATE_ATTENTION : STATE_LOCKS,
+			keeper->key_medium, "volume %s is %s%s%s", name, keeper_state_text(state),
+			why[0] ? ": " : "", why);
 }
 
 void keeper_set(struct keeper *keeper, enum keeper_state state, const char *format, ...)
@@ -239,9 +242,11 @@ static void obey(struct keeper *keeper)
 	struct keeper_renewal how;
 	struct json_object *report = NULL;
 	enum keeper_request request;
+	char uuid[RUNTIME_UUID_BYTES];
 	int r = 0;
 
 	pthread_mutex_lock(&keeper->lock);
+	strcpy(uuid, keeper->request_uuid);
 	request = keeper->request_done ? REQUEST_NONE : keeper->request;
 	how = keeper->request_how;
 	keeper->request_how.passphrase_fd = -1;
@@ -254,6 +259,9 @@ static void obey(struct keeper *keeper)
 		break;
 	case REQUEST_DETACH:
 		r = keeper_do_detach(keeper, &problem);
+		break;
+	case REQUEST_CLOSE:
+		r = keeper_do_close(keeper, uuid, &problem);
 		break;
 	case REQUEST_RENEW:
 		r = keeper_do_renew(keeper, &how, &report, &problem);
@@ -297,7 +305,7 @@ static void *run(void *argument)
 
 /* Takes the descriptor.  One at a time: others wait until it has been answered. */
 static int ask(struct keeper *keeper, enum keeper_request request, struct keeper_renewal how,
-	struct json_object **ret_report, struct problem *reterr_problem)
+	const char *uuid, struct json_object **ret_report, struct problem *reterr_problem)
 {
 	int r;
 
@@ -312,6 +320,7 @@ static int ask(struct keeper *keeper, enum keeper_request request, struct keeper
 	}
 	keeper->request = request;
 	keeper->request_how = how;
+	snprintf(keeper->request_uuid, sizeof(keeper->request_uuid), "%s", uuid);
 	keeper->request_done = false;
 	wake(keeper);
 	while (!keeper->request_done)
@@ -334,19 +343,25 @@ static int ask(struct keeper *keeper, enum keeper_request request, struct keeper
 int keeper_attach(struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem)
 {
 	return ask(keeper, REQUEST_ATTACH, (struct keeper_renewal){.passphrase_fd = passphrase_fd},
-		NULL, reterr_problem);
+		"", NULL, reterr_problem);
 }
 
 int keeper_detach(struct keeper *keeper, struct problem *reterr_problem)
 {
-	return ask(keeper, REQUEST_DETACH, (struct keeper_renewal){.passphrase_fd = -1}, NULL,
+	return ask(keeper, REQUEST_DETACH, (struct keeper_renewal){.passphrase_fd = -1}, "", NULL,
+		reterr_problem);
+}
+
+int keeper_close_for_good(struct keeper *keeper, const char *uuid, struct problem *reterr_problem)
+{
+	return ask(keeper, REQUEST_CLOSE, (struct keeper_renewal){.passphrase_fd = -1}, uuid, NULL,
 		reterr_problem);
 }
 
 int keeper_renew(struct keeper *keeper, const struct keeper_renewal *how,
 	struct json_object **ret_report, struct problem *reterr_problem)
 {
-	return ask(keeper, REQUEST_RENEW, *how, ret_report, reterr_problem);
+	return ask(keeper, REQUEST_RENEW, *how, "", ret_report, reterr_problem);
 }
 
 /* --- its life --- */

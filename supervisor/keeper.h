@@ -13,6 +13,9 @@
  * gives up until an administrator attaches it, and says so.  What failed otherwise is tried again
  * at growing intervals, and at once when the medium or the key file changes.
  *
+ * DECOMMISSIONED (closure.h): it was closed for good, and stays so until it has been formatted anew
+ * and an administrator attaches it.
+ *
  * CLOSED outlives the service (RUNTIME/closed.NAME): a drive that is being swapped is not opened
  * again by an upgrade.  It does not outlive a boot.
  *
@@ -41,6 +44,7 @@ enum keeper_state {
 	KEEPER_LOST,
 	KEEPER_FAILED,
 	KEEPER_CLOSED,
+	KEEPER_DECOMMISSIONED,
 };
 
 struct keeper;
@@ -49,6 +53,7 @@ struct mounter_client;
 struct keeper_options {
 	const struct config_volume *volume; /* borrowed for good, as all here */
 	const char *mounter_path;	    /* the mounter's socket */
+	const char *state_directory;	    /* of closure.h */
 	struct state *state;
 	struct events *events;
 	/*
@@ -92,6 +97,12 @@ struct json_object *keeper_to_json(struct keeper *keeper);
 must_check int keeper_attach(
 	struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem);
 must_check int keeper_detach(struct keeper *keeper, struct problem *reterr_problem);
+/*
+ * Detached, if it is open, and closed for good: its closure is CLOSED already.  uuid: its key is
+ * deactivated; "": not known.
+ */
+must_check int keeper_close_for_good(
+	struct keeper *keeper, const char *uuid, struct problem *reterr_problem);
 /*
  * A new key and a new file system; everything on it is gone (mounter.h Renew).  It must be OPEN.
  * Gives what the mounter reports (ret_report may be NULL).

@@ -15,7 +15,7 @@
 
 #define KEEPER_WHY_BYTES 512
 
-enum keeper_request { REQUEST_NONE, REQUEST_ATTACH, REQUEST_DETACH, REQUEST_RENEW };
+enum keeper_request { REQUEST_NONE, REQUEST_ATTACH, REQUEST_DETACH, REQUEST_CLOSE, REQUEST_RENEW };
 
 /* What a file was when something failed with it. */
 struct keeper_mark {
@@ -44,8 +44,9 @@ struct keeper {
 	struct json_object *warnings; /* of the last attach */
 	uint64_t restarts;
 	enum keeper_request request;
-	struct keeper_renewal request_how;  /* of an attach its descriptor alone */
-	struct json_object *request_report; /* of a renewal; owned until it is taken */
+	char request_uuid[RUNTIME_UUID_BYTES]; /* REQUEST_CLOSE */
+	struct keeper_renewal request_how;     /* of an attach its descriptor alone */
+	struct json_object *request_report;    /* of a renewal; owned until it is taken */
 	bool request_done;
 	int request_result;
 	struct problem request_problem;
@@ -80,6 +81,8 @@ void keeper_begin(struct keeper *keeper);
 must_check int keeper_do_attach(
 	struct keeper *keeper, int passphrase_fd, struct problem *reterr_problem);
 must_check int keeper_do_detach(struct keeper *keeper, struct problem *reterr_problem);
+must_check int keeper_do_close(
+	struct keeper *keeper, const char *uuid, struct problem *reterr_problem);
 must_check int keeper_do_renew(struct keeper *keeper, const struct keeper_renewal *how,
 	struct json_object **ret_report, struct problem *reterr_problem);
 

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "ipc/fields.h"
 #include "ipc/message.h"
+#include "supervisor/closure.h"
 #include "supervisor/keeper_impl.h"
 #include "supervisor/unlock.h"
 #include <errno.h>
@@ -316,11 +317,31 @@ static int become_open(struct keeper *keeper, const char *uuid, struct json_obje
 	return process_fd < 0 ? process_fd : 0;
 }
 
+static void stay_closed(struct keeper *keeper)
+{
+	io_closep(&keeper->process_fd);
+	keeper_set(keeper, KEEPER_DECOMMISSIONED,
+		"it was decommissioned: take it out of the configuration, or format its medium "
+		"anew and attach it (\"spoolguard attach %s\")",
+		volume_of(keeper)->name);
+	look_again(keeper, LOOK_MS);
+}
+
+static bool is_closed_for_good(const struct keeper *keeper)
+{
+	return closure_state(keeper->options.state_directory, volume_of(keeper)->name) ==
+	       CLOSURE_CLOSED;
+}
+
 static void failed(struct keeper *keeper, int error, const struct problem *problem)
 {
 	int ms = RETRY_MS << (keeper->failures < 5 ? keeper->failures : 5);
 	bool locked = error == -ENOKEY || error == -EPERM || error == -EKEYREJECTED;
 
+	if (error == -EKEYREVOKED) {
+		stay_closed(keeper);
+		return;
+	}
 	keeper->failures++;
 	set_marks(keeper);
 	keeper_set(
@@ -518,6 +539,8 @@ static void take_turn(struct keeper *keeper)
 		on_end(keeper);
 	else if (state == KEEPER_OPEN)
 		look_after(keeper);
+	else if (state == KEEPER_DECOMMISSIONED)
+		return;
 	else if (adopt(keeper) || state == KEEPER_CLOSED || keeper->given_up)
 		return;
 	else if ((state != KEEPER_FAILED && state != KEEPER_LOCKED) || is_due(keeper))
@@ -535,9 +558,12 @@ int keeper_step(struct keeper *keeper)
 	return state == KEEPER_OPEN ? STATUS_MS : LOOK_MS;
 }
 
+/* Closed for good and attached: the service was ended before it could detach it. */
 void keeper_begin(struct keeper *keeper)
 {
-	if (was_closed(keeper) && !adopt(keeper))
+	if (is_closed_for_good(keeper) && !adopt(keeper))
+		stay_closed(keeper);
+	else if (was_closed(keeper) && !adopt(keeper))
 		close_on_purpose(keeper);
 }
 
@@ -598,6 +624,29 @@ int keeper_do_detach(struct keeper *keeper, struct problem *reterr_problem)
 	}
 	io_closep(&keeper->process_fd);
 	close_on_purpose(keeper);
+	return 0;
+}
+
+/* A key that is not to be used again is deactivated until its slots are destroyed (SP 800-57). */
+int keeper_do_close(struct keeper *keeper, const char *uuid, struct problem *reterr_problem)
+{
+	int r = 0;
+
+	if (keeper_state(keeper) == KEEPER_OPEN) {
+		keeper->detaching = true;
+		keeper_set(keeper, KEEPER_DECOMMISSIONED, "%s", "it is being detached for good");
+		keeper->detaching = false;
+	}
+	pulse_rest(&keeper->pulse);
+	r = mounter_client_detach(keeper->mounter, volume_of(keeper)->name, reterr_problem);
+	if (r < 0 && r != -ESRCH && r != -ENODEV) {
+		if (keeper->process_fd >= 0)
+			back_to_open(keeper);
+		return r;
+	}
+	note_key(keeper, uuid, DEVICE_KEY_DEACTIVATED, "the volume is decommissioned");
+	remember_closed(keeper, false);
+	stay_closed(keeper);
 	return 0;
 }
 

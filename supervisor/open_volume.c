@@ -4,6 +4,7 @@
 #include "attached/volumes.h"
 #include "base/io.h"
 #include "keystore/keystore.h"
+#include "supervisor/closure.h"
 #include "supervisor/open_volume_impl.h"
 #include "supervisor/unlock.h"
 #include <errno.h>
@@ -209,6 +210,21 @@ static int open_closed(const struct open_volume_request *request, struct open_vo
 	return r;
 }
 
+/* A decommissioned one stays closed, whoever asks. */
+static int check_closure(const struct open_volume_request *request, struct problem *reterr_problem)
+{
+	const struct config_volume *volume = request->volume;
+	const char *directory = request->config->state_directory;
+	char uuid[RUNTIME_UUID_BYTES];
+	bool readable;
+
+	if (closure_state(directory, volume->name) != CLOSURE_CLOSED)
+		return 0;
+	readable = open_volume_get_uuid(volume->medium, uuid);
+	return closure_check(
+		directory, volume->name, volume->medium, readable ? uuid : NULL, reterr_problem);
+}
+
 int open_volume(const struct open_volume_request *request, struct open_volume_report *ret_report,
 	struct problem *reterr_problem)
 {
@@ -224,6 +240,8 @@ int open_volume(const struct open_volume_request *request, struct open_volume_re
 		r = problem_set(reterr_problem, r, "what is attached is for root to see");
 	else
 		r = 0;
+	if (r >= 0 && !report->adopted)
+		r = check_closure(request, reterr_problem);
 	if (r >= 0 && !report->adopted)
 		r = open_closed(request, report, reterr_problem);
 	if (r >= 0)

@@ -3,6 +3,7 @@
  * open_volume.h - one configured volume is attached, detached or made anew, as the mounter does it
  *
  *   open   attached already? -> adopted, and what is missing of its binds is bound
+ *          decommissioned (closure.h) -> refused
  *          half attached, or its process dead -> cleared away
  *          a renewal that was interrupted -> finished first
  *          boot-key: this boot's key -> attached; none (a new boot, or the mounter was
@@ -57,7 +58,7 @@ struct open_volume_request {
 
 /*
  * -ENOKEY: no passphrase is to be had now; -EPERM: it opens nothing; -EEXIST: O1; and what
- * attach_spool() and volume_format() say.
+ * attach_spool() and volume_format() say; -EKEYREVOKED: it was decommissioned.
  */
 must_check int open_volume(const struct open_volume_request *request,
 	struct open_volume_report *ret_report, struct problem *reterr_problem);

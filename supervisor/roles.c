@@ -42,6 +42,7 @@ static const struct {
 	{"Events", ADMINISTRATOR | AUDITOR, 0},
 	{"RecordHostEvent", ADMINISTRATOR, 0},
 	{"RecordKeyChange", ADMINISTRATOR, 0},
+	{"CloseForDecommission", ADMINISTRATOR, 0},
 	{"RecordDecommission", ADMINISTRATOR, 0},
 	{"SetLogAside", ADMINISTRATOR, 0},
 };

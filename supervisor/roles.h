@@ -25,6 +25,7 @@
  *   Events                                                     x           x
  *   RecordHostEvent                                            x
  *   RecordKeyChange                                            x
+ *   CloseForDecommission                                       x
  *   RecordDecommission                                         x
  *   SetLogAside                                                x
  *

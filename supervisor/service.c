@@ -33,6 +33,7 @@ static const struct service_method methods[] = {
 	{"RecordHostEvent", SERVICE_SHORT, service_record_host_event},
 	{"RecordKeyChange", SERVICE_SHORT, service_record_key_change},
 	{"SetLogAside", SERVICE_LONG, service_set_log_aside},
+	{"CloseForDecommission", SERVICE_LONG, service_close_for_decommission},
 	{"RecordDecommission", SERVICE_SHORT, service_record_decommission},
 };
 

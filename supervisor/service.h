@@ -6,19 +6,17 @@
  *
  *   Y1  A method is run by a worker, never by the thread that serves the socket: a disk that
  *       hangs, a volume that does not answer hold up their own callers.  Short methods, long
- *       ones (Sweep, SelfTest, Attach, Detach, WipeSpool) and the status have workers of their
- *       own; each queue has its end, and who finds it full is told so (Busy).
- *   Y2  Each refusal is an event.  Of one uid REFUSALS_SHOWN a minute stand there one by one, the
- *       others as a number: who is refused cannot push out what he did before.
- *   Y3  A caller who is not root hands over what is his: regular files and directories, owned by
- *       him, on the mount of a configured and open volume, without a symbolic link in their path.
- *       Everything else is a job id that lies, and refused in words; so is, whoever hands it over,
- *       the service's own directory on a volume.
- *   Y4  A job belongs to the uid that announced it; another uid's (who is no administrator) is
- *       refused.
- *   Y5  Nobody is told "seen" before the ledger has it durable, nor "retired" before that.
- *   Y6  A job that was begun and not completed is retired job_abandoned_s (config.h) after the
- *       connection that began it has ended, or after the service was started.
+ *       ones (Sweep, SelfTest, Attach, Detach, WipeSpool, CloseForDecommission) and the status have
+ * workers of their own; each queue has its end, and who finds it full is told so (Busy). Y2  Each
+ * refusal is an event.  Of one uid REFUSALS_SHOWN a minute stand there one by one, the others as a
+ * number: who is refused cannot push out what he did before. Y3  A caller who is not root hands
+ * over what is his: regular files and directories, owned by him, on the mount of a configured and
+ * open volume, without a symbolic link in their path. Everything else is a job id that lies, and
+ * refused in words; so is, whoever hands it over, the service's own directory on a volume. Y4  A
+ * job belongs to the uid that announced it; another uid's (who is no administrator) is refused. Y5
+ * Nobody is told "seen" before the ledger has it durable, nor "retired" before that. Y6  A job that
+ * was begun and not completed is retired job_abandoned_s (config.h) after the connection that began
+ * it has ended, or after the service was started.
  *
  * The interface, its types and errors: supervisor/io.spoolguard.varlink.
  * Threads: any, except where it says otherwise.

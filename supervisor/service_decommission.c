@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service_decommission.c - RecordDecommission: what is done to a drive on its last day stands in
- * the audit log, and its certificate says where
+ * service_decommission.c - CloseForDecommission: a volume's last call; RecordDecommission: what is
+ * done to a drive on its last day stands in the audit log, and its certificate says where
  *
  * Who reports it is an administrator, whose word it is.  It is durable before it is answered; a
  * loop that reports for ever must not push out what stood there before, so that after BURST at
  * once there is one in REFILL_S, and the caller is told to come again.
  */
 #include "base/clock.h"
+#include "keystore/keystore.h"
+#include "supervisor/closing.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
 #include <string.h>
 
 #define BURST	 512.0 /* a batch of drives, each with its steps and methods */
 #define REFILL_S 2.0
+
+#define WAIT_S_MAX 86400u
 
 #define DRIVE_BYTES_MAX 255u /* audit/record.h has room for as many */
 #define ID_BYTES	32u  /* decommission/record.h */
@@ -186,4 +190,109 @@ void service_record_decommission(struct service_call *call)
 	fields_add_u64(out, "sequence", position.sequence);
 	fields_add_string(out, "sha256", position.sha256);
 	service_reply(call, out);
+}
+
+/* --- a volume is closed for good --- */
+
+/* Of its header; without a volume that is open the medium is asked.  "": not known. */
+static void find_uuid(struct keeper *keeper, char uuid[static RUNTIME_UUID_BYTES])
+{
+	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
+	char object[KEEPER_OBJECT_BYTES];
+
+	uuid[0] = '\0';
+	if (service_is_uuid(keeper_object(keeper, object)))
+		snprintf(uuid, RUNTIME_UUID_BYTES, "%.36s", object);
+	else if (keystore_open(keeper_volume(keeper)->medium, true, &keystore, NULL) >= 0)
+		snprintf(uuid, RUNTIME_UUID_BYTES, "%s", keystore_uuid(keystore));
+}
+
+/* By name, medium or UUID (also of one that was closed before). */
+static struct keeper *find_volume(
+	struct service_call *call, const char *asked, char uuid[static RUNTIME_UUID_BYTES])
+{
+	struct supervisor *supervisor = call->service->supervisor;
+	struct keeper *keeper;
+
+	for (size_t i = 0; service_is_uuid(asked) && i < supervisor->keeper_count; i++) {
+		struct closure closure = {.state = CLOSURE_NONE};
+		bool is_it;
+
+		find_uuid(supervisor->keepers[i], uuid);
+		is_it = strcmp(uuid, asked) == 0;
+		if (!is_it && closure_load(supervisor->config->state_directory,
+				      keeper_volume(supervisor->keepers[i])->name, &closure) >= 0)
+			is_it = strcmp(closure.uuid, asked) == 0;
+		closure_done(&closure);
+		if (!is_it)
+			continue;
+		strcpy(uuid, asked);
+		return supervisor->keepers[i];
+	}
+	keeper = service_find_volume(call, asked);
+	if (keeper)
+		find_uuid(keeper, uuid);
+	return keeper;
+}
+
+struct telling {
+	struct service_call *call;
+	uint64_t told_ns;
+};
+
+/* Whoever asked goes on with it later (L2). */
+static bool tell(void *context, const struct progress *progress)
+{
+	struct telling *telling = context;
+
+	return atomic_load(&telling->call->service->stops) ||
+	       service_tell_progress(telling->call, &telling->told_ns, progress);
+}
+
+static void answer_closed(struct service_call *call, struct json_object *result)
+{
+	struct json_object *out = json_object_new_object();
+
+	json_object_object_add(out, "result", result);
+	service_reply(call, out);
+}
+
+void service_close_for_decommission(struct service_call *call)
+{
+	struct closing_request request = {.wait_s = CLOSING_WAIT_S_DEFAULT};
+	struct telling telling = {.call = call};
+	const struct progress_sink sink = {tell, &telling};
+	struct problem problem = {""};
+	struct json_object *result = NULL;
+	char uuid[RUNTIME_UUID_BYTES];
+	struct keeper *keeper;
+	const char *asked;
+	int r;
+
+	if (!service_get_string(call, "volume", &asked) ||
+		!service_may_get_string(call, "confirm", &request.confirm) ||
+		!service_may_get_u64(call, "wait_s", &request.wait_s))
+		return;
+	if (request.wait_s > WAIT_S_MAX) {
+		service_bad_parameter(call, "wait_s");
+		return;
+	}
+	keeper = find_volume(call, asked, uuid);
+	if (!keeper)
+		return;
+	request.volume = keeper_volume(keeper)->name;
+	request.uuid = uuid;
+	request.uid = service_uid(call);
+	request.role = config_role_name(call->verdict.role);
+	request.waiting = call->service->options.waiting;
+	request.context = call->service->options.context;
+	r = closing_run(call->service->supervisor, &request, &sink, &result, &problem);
+	service_note_management(call, keeper, r, r < 0 ? problem_text(&problem, r) : NULL);
+	service_changed(call->service);
+	if (r == -ECANCELED)
+		service_error(call, "Busy", "%s", problem_text(&problem, r));
+	else if (r < 0)
+		service_fail(call, r, &problem);
+	else
+		answer_closed(call, result);
 }

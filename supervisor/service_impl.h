@@ -10,7 +10,7 @@
  *   service_wipe.c     WipeSpool
  *   service_residue.c  RecordResidueCheck
  *   service_admin.c    SelfTest, Events, GetDeviceKey, Reload
- *   service_decommission.c  RecordDecommission
+ *   service_decommission.c  CloseForDecommission, RecordDecommission
  *   service_record.c   RecordHostEvent, RecordKeyChange, SetLogAside; who read the log
  *
  * A new method is a line in the table of service.c, a row in roles.h, and its text in
@@ -213,6 +213,7 @@ void service_device_key(struct service_call *call);
 void service_reload_call(struct service_call *call);
 void service_record_host_event(struct service_call *call);
 void service_record_key_change(struct service_call *call);
+void service_close_for_decommission(struct service_call *call);
 void service_record_decommission(struct service_call *call);
 void service_set_log_aside(struct service_call *call);
 /* That the caller reads the log; once in a while, with how often he did. */

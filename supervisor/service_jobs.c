@@ -8,6 +8,7 @@
  * retirer's thread, or the desk's.
  */
 #include "base/clock.h"
+#include "supervisor/closing.h"
 #include "supervisor/retirer.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
@@ -588,6 +589,18 @@ static bool add_job(struct service_call *call, const struct announced *announced
 	return r >= 0;
 }
 
+/* What is begun now would not be printed any more (closing.h, L4). */
+static bool check_not_closing(struct service_call *call, const struct service_files *files)
+{
+	if (!files->volume_uuid[0] ||
+		!closing_is_under_way(call->service->supervisor, files->volume_uuid))
+		return true;
+	service_error(call, "Refused",
+		"the volume is being decommissioned: no new job is taken on it; \"spoolguard "
+		"status\" names it");
+	return false;
+}
+
 void service_job_begin(struct service_call *call)
 {
 	struct service_files files = {.paths = NULL};
@@ -597,7 +610,7 @@ void service_job_begin(struct service_call *call)
 	if (!get_announced(call, &announced) || !find_known(call, true, &announced) ||
 		!check_files(call, &announced, &files))
 		return;
-	if (choose_volume(call, &announced, &files) &&
+	if (choose_volume(call, &announced, &files) && check_not_closing(call, &files) &&
 		add_job(call, &announced, &files, LEDGER_BEGUN, &number)) {
 		remember_begun(
 			call->service->desk, number, server_call_peer(call->call)->connection);

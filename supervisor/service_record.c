@@ -256,6 +256,10 @@ static void note_destroyed(struct service_call *call, const char *volume, uint64
 		supervisor_note_key(supervisor, volume, DEVICE_KEY_DESTROYED,
 			"its slots were destroyed and read back");
 	supervisor_tell_keys(supervisor);
+	if (supervisor->ledger && ledger_forget_volume(supervisor->ledger, volume,
+					  "its volume's key was destroyed (decommissioned)") < 0)
+		events_note_fault(supervisor->events, "ledger", volume,
+			"that jobs died with their volume's key could not be recorded");
 }
 
 /* Changed by root's command, on the medium itself: it is root's word. */

@@ -2,6 +2,7 @@
 #include "attached/sweep_volume.h"
 #include "attached/volumes.h"
 #include "base/clock.h"
+#include "supervisor/closing.h"
 #include "supervisor/service_impl.h"
 #include <errno.h>
 #include <string.h>
@@ -150,6 +151,8 @@ void service_attach(struct service_call *call)
 		return;
 	}
 	r = keeper_attach(keeper, fd, &problem);
+	if (r >= 0)
+		closing_judge_intake(call->service->supervisor);
 	service_note_management(call, keeper, r, r < 0 ? problem_text(&problem, r) : NULL);
 	service_changed(call->service);
 	if (r < 0)

@@ -532,6 +532,7 @@ static int make_keepers(struct supervisor *supervisor)
 {
 	struct keeper_options options = {
 		.mounter_path = supervisor->impl->mounter_socket,
+		.state_directory = supervisor->config->state_directory,
 		.state = supervisor->state,
 		.events = supervisor->events,
 		.changed = supervisor_on_keeper,

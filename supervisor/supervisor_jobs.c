@@ -6,6 +6,7 @@
  */
 #include "base/io.h"
 #include "ipc/channel.h"
+#include "supervisor/closing.h"
 #include "supervisor/cups_source.h"
 #include "supervisor/retirer.h"
 #include "supervisor/service.h"
@@ -154,6 +155,7 @@ int supervisor_make_jobs(struct supervisor *supervisor, struct problem *reterr_p
 		if (r >= 0)
 			r = make_retirer(supervisor);
 	}
+	closing_judge_intake(supervisor);
 	if (r >= 0)
 		r = wiper_new(supervisor, &supervisor->impl->wiper);
 	return r < 0 ? r : listen_for_callers(supervisor, reterr_problem);

@@ -4,6 +4,7 @@
 #include "attached/volumes.h"
 #include "blockdev/blockdev.h"
 #include "overwrite/scheme.h"
+#include "supervisor/closure.h"
 #include "supervisor/wipe_impl.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -547,11 +548,25 @@ static int check_alone(struct wipe *wipe, bool *ret_taken, struct problem *reter
 	return r;
 }
 
+/* closure.h */
+static int check_closure(const struct wipe *wipe, struct problem *reterr_problem)
+{
+	enum closure_state state = closure_state(wipe->config->state_directory, wipe->volume->name);
+
+	if (state == CLOSURE_NONE)
+		return 0;
+	return problem_set(reterr_problem, -EOPNOTSUPP, "nothing was touched: volume %s %s",
+		wipe->volume->name,
+		state == CLOSURE_CLOSING ? "is being decommissioned" : "was decommissioned");
+}
+
 static int prepare(struct wipe *wipe, struct problem *reterr_problem)
 {
 	int r;
 
-	r = check_state(wipe, reterr_problem);
+	r = check_closure(wipe, reterr_problem);
+	if (r >= 0)
+		r = check_state(wipe, reterr_problem);
 	if (r >= 0)
 		r = wipe_look(wipe, reterr_problem);
 	if (r >= 0)
@@ -657,7 +672,9 @@ int wipe_run(struct supervisor *supervisor, const struct wipe_request *request,
 	if (r < 0)
 		return r;
 	if (!request->dry_run && atomic_flag_test_and_set(&under_way))
-		return problem_set(reterr_problem, -EBUSY, "another wipe is under way");
+		return problem_set(reterr_problem, -EBUSY,
+			"another wipe is under way, or a volume is being "
+			"decommissioned");
 	r = run(wipe, request->dry_run, reterr_problem);
 	if (!request->dry_run)
 		atomic_flag_clear(&under_way);
@@ -668,6 +685,24 @@ int wipe_run(struct supervisor *supervisor, const struct wipe_request *request,
 }
 
 /* --- after an interruption --- */
+
+int wipe_exclude(struct supervisor *supervisor, struct problem *reterr_problem)
+{
+	if (atomic_flag_test_and_set(&under_way))
+		return problem_set(reterr_problem, -EBUSY,
+			"a wipe is under way, or another volume is being decommissioned");
+	if (!wipe_is_pending(supervisor, NULL))
+		return 0;
+	atomic_flag_clear(&under_way);
+	return problem_set(reterr_problem, -EBUSY,
+		"a wipe was interrupted, and has to come to its end first; \"spoolguard status\" "
+		"says what it waits for");
+}
+
+void wipe_allow(void)
+{
+	atomic_flag_clear(&under_way);
+}
 
 bool wipe_is_pending(struct supervisor *supervisor, char *ret_volume)
 {
@@ -780,7 +815,8 @@ int wipe_tick(struct supervisor *supervisor, struct problem *reterr_problem)
 		const char *name = config->volumes[i].name;
 		int r;
 
-		if (!is_due(supervisor, name))
+		if (closure_state(config->state_directory, name) != CLOSURE_NONE ||
+			!is_due(supervisor, name))
 			continue;
 		r = run_scheduled(supervisor, name, first < 0 ? NULL : reterr_problem);
 		first = first < 0 ? first : r;

@@ -70,6 +70,13 @@ must_check int wipe_run(struct supervisor *supervisor, const struct wipe_request
 	const struct progress_sink *progress, struct json_object **ret_report,
 	struct problem *reterr_problem);
 
+/*
+ * A decommissioning and a wipe exclude one another: from here on, until wipe_allow(), wipe_run() is
+ * -EBUSY.  -EBUSY: one is under way, or was interrupted, or another has excluded them.
+ */
+must_check int wipe_exclude(struct supervisor *supervisor, struct problem *reterr_problem);
+void wipe_allow(void);
+
 /* Has one begun, and not ended?  ret_volume ("": its record cannot be read) may be NULL. */
 bool wipe_is_pending(struct supervisor *supervisor, char *ret_volume);
 

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "ipc/channel.h"
 #include "ipc/server.h"
+#include "supervisor/closure.h"
 #include "supervisor/ledger.h"
 #include "supervisor/retirer.h"
 #include "supervisor/roles.h"
@@ -148,6 +149,30 @@ int keeper_detach(struct keeper *keeper, struct problem *reterr_problem)
 	if (keeper->state != KEEPER_OPEN)
 		return problem_set(reterr_problem, -ENOTCONN, "it is not open");
 	keeper->state = KEEPER_CLOSED;
+	return 0;
+}
+
+struct keeper *supervisor_find_keeper(struct supervisor *all, const char *volume)
+{
+	for (size_t i = 0; i < all->keeper_count; i++) {
+		if (strcmp(keepers[i].volume->name, volume) == 0)
+			return &keepers[i];
+	}
+	return NULL;
+}
+
+static int close_error;		/* what keeper_close_for_good() says */
+static char closed_as[40];	/* the UUID that it was told last */
+static bool closed_when_closed; /* the record said so before */
+
+int keeper_close_for_good(struct keeper *keeper, const char *uuid, struct problem *reterr_problem)
+{
+	if (close_error < 0)
+		return problem_set(reterr_problem, close_error, "somebody has a file open");
+	snprintf(closed_as, sizeof(closed_as), "%s", uuid);
+	closed_when_closed =
+		closure_state(config.state_directory, keeper->volume->name) == CLOSURE_CLOSED;
+	keeper->state = KEEPER_DECOMMISSIONED;
 	return 0;
 }
 
@@ -324,6 +349,18 @@ int wipe_run(struct supervisor *all, const struct wipe_request *request,
 	return 0;
 }
 
+static bool wipe_under_way;
+
+int wipe_exclude(struct supervisor *all, struct problem *reterr_problem)
+{
+	(void)all;
+	return wipe_under_way ? problem_set(reterr_problem, -EBUSY, "a wipe is under way") : 0;
+}
+
+void wipe_allow(void)
+{
+}
+
 int sweep_volume(const struct runtime_state *state, const struct progress_sink *sink,
 	struct sweep_report *ret_report, struct problem *reterr_problem)
 {
@@ -429,6 +466,7 @@ static void setup(void)
 	give(CONFIG_TECHNICIAN, "disk");
 	give(CONFIG_ADMINISTRATOR, "staff");
 	give(CONFIG_AUDITOR, "adm");
+	snprintf(config.state_directory, sizeof(config.state_directory), "%s", directory);
 	supervisor.config = &config;
 	ck_assert_int_eq(state_new(on_state_changed, NULL, &supervisor.state), 0);
 	supervisor.events = events_rig_open(directory);

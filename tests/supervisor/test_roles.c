@@ -39,6 +39,7 @@ static const struct {
 	{"RecordHostEvent", "...x."},
 	{"SetLogAside", "...x."},
 	{"RecordKeyChange", "...x."},
+	{"CloseForDecommission", "...x."},
 	{"RecordDecommission", "...x."},
 };
 
@@ -115,7 +116,7 @@ START_TEST(technicians_never_unlock_and_auditors_never_change)
 {
 	static const char *const changing[] = {"JobBegin", "JobComplete", "JobHold", "JobRelease",
 		"Sweep", "WipeSpool", "SelfTest", "Detach", "Attach", "Reload", "RecordHostEvent",
-		"SetLogAside", "RecordDecommission"};
+		"SetLogAside", "RecordDecommission", "CloseForDecommission"};
 	static const char *const reading[] = {"JobList", "JobShow", "Events"};
 	struct roles_verdict verdict;
 

@@ -211,6 +211,161 @@ START_TEST(a_key_is_destroyed_unless_a_backup_has_it_or_it_is_in_use)
 }
 END_TEST
 
+/* --- a volume is closed --- */
+
+static struct json_object *closing(const char *confirm, unsigned int wait_s)
+{
+	return parse("{\"volume\":\"spool\",\"confirm\":\"%s\",\"wait_s\":%u}", confirm, wait_s);
+}
+
+static uint64_t begin_job(struct channel *channel, const char *id)
+{
+	char path[PATH_MAX];
+
+	make_file(path, id, 0);
+	return assert_job(
+		call(channel, "JobBegin", parse("{\"id\":\"%s\",\"files\":[\"%s\"]}", id, path)),
+		"begun");
+}
+
+/* The answer's result: how many were retired, and the others as "source id: why". */
+static uint64_t read_result(struct message answer, char *list, size_t bytes)
+{
+	struct json_object *result, *jobs;
+	uint64_t retired = 0;
+	bool detached = false;
+
+	ck_assert_msg(!answer.error, "%s: %s", answer.error, text_of(&answer));
+	result = json_object_object_get(answer.parameters, "result");
+	ck_assert(message_get_u64(result, "jobs_retired", &retired));
+	ck_assert(message_get_bool(result, "detached", &detached) && detached);
+	jobs = json_object_object_get(result, "jobs_not_retired");
+	list[0] = '\0';
+	for (size_t i = 0; i < json_object_array_length(jobs); i++) {
+		struct json_object *job = json_object_array_get_idx(jobs, i);
+		const char *source = "", *id = "", *why = "";
+		size_t used = strlen(list);
+
+		ck_assert(message_get_string(job, "source", &source) &&
+			  message_get_string(job, "id", &id) &&
+			  message_get_string(job, "why", &why));
+		snprintf(list + used, bytes - used, "%s %s: %s\n", source, id, why);
+	}
+	message_done(&answer);
+	return retired;
+}
+
+START_TEST(a_volume_is_closed_only_as_it_was_named_and_never_beside_a_wipe)
+{
+	struct channel *channel = dial();
+
+	assert_refused(call(channel, "CloseForDecommission", closing("other", 1)), "confirm with");
+	assert_refused(call(channel, "CloseForDecommission", parse("{\"volume\":\"spool\"}")),
+		"confirm with");
+	wipe_under_way = true;
+	assert_error(call(channel, "CloseForDecommission", closing("spool", 1)), PREFIX "Busy",
+		"a wipe");
+	wipe_under_way = false;
+	ck_assert_int_eq(closure_state(directory, "spool"), CLOSURE_NONE);
+	ck_assert_uint_eq(count_events("decommission"), 0);
+	ck_assert_int_eq(keepers[0].state, KEEPER_OPEN);
+	channel_free(channel);
+}
+END_TEST
+
+START_TEST(jobs_are_retired_or_listed_then_it_is_closed_and_answers_the_same_again)
+{
+	struct channel *channel = dial(), *closer = dial();
+	uint64_t retires = begin_job(channel, "retires"), held = begin_job(channel, "held");
+	char list[1024], again[1024];
+
+	begin_job(channel, "stays");
+	ck_assert_int_eq(
+		ledger_set(supervisor.ledger, held, LEDGER_HELD, "a person looks", NULL), 0);
+	end_job(retires, LEDGER_RETIRED, NULL); /* before: it is no job of the last call's */
+	retires = begin_job(channel, "later");
+	{
+		_cleanup_free_ char *text = NULL;
+		struct message answer;
+
+		ck_assert_int_eq(message_encode_call(PREFIX "CloseForDecommission",
+					 closing(keepers[0].runtime.uuid, 2), &text),
+			0);
+		ck_assert_int_eq(channel_send(closer, text), 0);
+		while (closure_state(directory, "spool") == CLOSURE_NONE)
+			usleep(1000);
+		assert_refused(
+			call(channel, "JobBegin", parse("{\"id\":\"new\",\"volume\":\"spool\"}")),
+			"decommissioned");
+		end_job(retires, LEDGER_RETIRED, NULL);
+		ck_assert_int_eq(channel_receive(closer, 30000, &answer), 0);
+		ck_assert_uint_eq(read_result(answer, list, sizeof(list)), 1);
+	}
+	ck_assert_msg(strstr(list, "call held: a person looks\n") != NULL, "%s", list);
+	ck_assert_msg(strstr(list, "call stays: begun\n") != NULL, "%s", list);
+	ck_assert_str_eq(closed_as, keepers[0].runtime.uuid);
+	ck_assert(closed_when_closed);
+	ck_assert_int_eq(keepers[0].state, KEEPER_DECOMMISSIONED);
+	ck_assert_uint_eq(read_result(call(channel, "CloseForDecommission", closing("spool", 1)),
+				  again, sizeof(again)),
+		1);
+	ck_assert_str_eq(list, again);
+	channel_free(closer);
+	channel_free(channel);
+}
+END_TEST
+
+START_TEST(what_was_interrupted_goes_on)
+{
+	struct channel *channel = dial();
+	uint64_t number = begin_job(channel, "flies");
+	char list[1024];
+
+	close_error = -EBUSY;
+	assert_error(call(channel, "CloseForDecommission", closing("spool", 0)), PREFIX "Busy",
+		"cannot be detached yet: somebody has a file open");
+	ck_assert_int_eq(closure_state(directory, "spool"), CLOSURE_CLOSED);
+	stop_service();
+	close_error = 0;
+	start_service();
+	channel_free(channel);
+	channel = dial();
+	(void)number;
+	ck_assert_uint_eq(read_result(call(channel, "CloseForDecommission", closing("spool", 1)),
+				  list, sizeof(list)),
+		0);
+	ck_assert_msg(strstr(list, "call flies: begun\n") != NULL, "%s", list);
+	channel_free(channel);
+}
+END_TEST
+
+/* --- the record --- */
+
+START_TEST(what_was_closed_opens_again_only_as_another)
+{
+	struct closure closure = {.state = CLOSURE_CLOSED, .uuid = ANOTHER, .medium = "/dev/x"};
+	struct problem problem = {""};
+	char path[PATH_MAX + 32];
+
+	ck_assert_int_eq(closure_check(directory, "v", "/dev/x", ANOTHER, &problem), 0);
+	ck_assert_int_eq(closure_save(directory, "v", &closure), 0);
+	ck_assert_int_eq(closure_check(directory, "v", "/dev/x", ANOTHER, &problem), -EKEYREVOKED);
+	ck_assert(strstr(problem.text, "was decommissioned") != NULL);
+	ck_assert_int_eq(closure_check(directory, "v", "/dev/y", ANOTHER, &problem), -EKEYREVOKED);
+	ck_assert_int_eq(closure_check(directory, "v", "/dev/x", NULL, &problem), -EKEYREVOKED);
+	ck_assert_int_eq(closure_state(directory, "v"), CLOSURE_CLOSED);
+	ck_assert_int_eq(closure_check(directory, "v", "/dev/x", STORED, &problem), 0);
+	ck_assert_int_eq(closure_state(directory, "v"), CLOSURE_NONE);
+	closure.state = CLOSURE_CLOSING;
+	ck_assert_int_eq(closure_save(directory, "v", &closure), 0);
+	ck_assert_int_eq(closure_check(directory, "v", "/dev/x", ANOTHER, &problem), 0);
+	snprintf(path, sizeof(path), "%s/closure.v", directory);
+	ck_assert_int_eq(truncate(path, 20), 0);
+	ck_assert_int_eq(closure_state(directory, "v"), CLOSURE_CLOSED);
+	ck_assert_int_eq(closure_check(directory, "v", "/dev/y", STORED, &problem), -EKEYREVOKED);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -219,6 +374,10 @@ int main(void)
 		a_flood_is_bounded_and_told,
 		nobody_but_an_administrator_records_a_step,
 		a_key_is_destroyed_unless_a_backup_has_it_or_it_is_in_use,
+		a_volume_is_closed_only_as_it_was_named_and_never_beside_a_wipe,
+		jobs_are_retired_or_listed_then_it_is_closed_and_answers_the_same_again,
+		what_was_interrupted_goes_on,
+		what_was_closed_opens_again_only_as_another,
 	};
 
 	return run_suite("service_decommission", tests, ARRAY_SIZE(tests));

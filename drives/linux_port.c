@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int call_kernel(int fd, unsigned long request, void *argument)
@@ -94,6 +96,11 @@ int linux_port_open(const char *path, const struct linux_port_options *options,
 	port->mmc_error = device.interface == INTERFACE_MMC
 				  ? linux_device_registers(sysfs, st.st_rdev, &port->mmc)
 				  : -EOPNOTSUPP;
+	if (device.is_block && device.interface == INTERFACE_SCSI &&
+		snprintf(port->rescan_path, sizeof(port->rescan_path),
+			"%s/dev/block/%u:%u/device/rescan", sysfs, major(st.st_rdev),
+			minor(st.st_rdev)) >= (int)sizeof(port->rescan_path))
+		port->rescan_path[0] = '\0';
 	port->only_ask = options->only_ask;
 	port->call = call_kernel;
 	port->commands = (struct command_port){

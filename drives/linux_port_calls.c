@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "drives/linux_port_impl.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/mmc/ioctl.h>
 #include <linux/nvme_ioctl.h>
 #include <scsi/sg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	NVME_STATUS_MASK = 0x7ff,
@@ -174,12 +176,28 @@ static int secure_discard(void *context, uint64_t first_byte, uint64_t bytes)
 	return call(port, BLKSECDISCARD, range);
 }
 
+/* A SCSI disk's size is asked for anew only if somebody says so. */
+static void ask_size(struct linux_port *port)
+{
+	int fd = port->rescan_path[0] != '\0' ? open(port->rescan_path, O_WRONLY | O_CLOEXEC) : -1;
+	uint64_t bytes;
+
+	if (fd >= 0) {
+		(void)!write(fd, "1", 1);
+		close(fd);
+	}
+	if (port->commands.bytes > 0 && call(port, BLKGETSIZE64, &bytes) >= 0)
+		port->commands.bytes = bytes;
+}
+
 /* What is cached is of before, and partitions that were there are not. */
 static int rescan(void *context)
 {
-	const struct linux_port *port = context;
-	int flushed = call(port, BLKFLSBUF, NULL);
-	int r = call(port, BLKRRPART, NULL);
+	struct linux_port *port = context;
+	int flushed = call(port, BLKFLSBUF, NULL), r;
+
+	ask_size(port);
+	r = call(port, BLKRRPART, NULL);
 
 	return flushed < 0 ? flushed : r;
 }

@@ -6,6 +6,7 @@
 #define SPOOLGUARD_DRIVES_LINUX_PORT_IMPL_H
 
 #include "drives/linux_port.h"
+#include <limits.h>
 #include <sys/types.h>
 
 /* As ioctl(2): -1 and errno, or what the request gives. */
@@ -16,7 +17,8 @@ struct linux_port {
 	int fd; /* owned */
 	bool only_ask;
 	linux_port_call *call;
-	int mmc_error; /* why mmc is not known */
+	char rescan_path[PATH_MAX]; /* SCSI: the file that has the kernel ask for the size; "" */
+	int mmc_error;		    /* why mmc is not known */
 	struct mmc_registers mmc;
 };
 

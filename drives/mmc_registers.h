@@ -3,9 +3,9 @@
  * mmc_registers.h - what an eMMC's registers say; pure
  *
  * EXT_CSD carries no checksum: all of one byte, or a revision of none is -EBADMSG.  CID and CSD
- * carry one each (CRC7), and are -EBADMSG without it. Source: JESD84-B51 7.2 (CID), 7.3 (CSD), 7.4
- * (EXT_CSD), 6.13 (R1); EXT_CSD's numbers are little-endian, CID and CSD have their highest bit
- * first.
+ * carry one each (CRC7), and are -EBADMSG without it.
+ * Source: JESD84-B51 (CID, CSD, EXT_CSD, R1); EXT_CSD's numbers are little-endian, CID and CSD have
+ * their highest bit first.
  */
 #ifndef SPOOLGUARD_DRIVES_MMC_REGISTERS_H
 #define SPOOLGUARD_DRIVES_MMC_REGISTERS_H

@@ -29,6 +29,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+enum { NEW_BYTES = 12345 * 512 };
+
 static char sysfs[PATH_MAX / 2];
 
 /* --- which interface --- */
@@ -252,6 +254,9 @@ static int fake_call(int fd, unsigned long request, void *argument)
 	case BLKSECDISCARD:
 		memcpy(kernel.range, argument, sizeof(kernel.range));
 		return 0;
+	case BLKGETSIZE64:
+		*(uint64_t *)argument = NEW_BYTES;
+		return 0;
 	default:
 		return 0;
 	}
@@ -344,6 +349,25 @@ START_TEST(sense_and_host_status_are_kept)
 	command.direction = SCSI_TO_DRIVE;
 	ck_assert_int_eq(commands->ops->scsi(commands->context, &command), 0);
 	ck_assert_int_eq(kernel.sg.dxfer_direction, SG_DXFER_TO_DEV);
+}
+END_TEST
+
+/* A drive whose hidden area was opened is larger, and the kernel has to be told to ask. */
+START_TEST(a_rescan_has_the_kernel_ask_for_the_size)
+{
+	const struct command_port *commands = make_port(INTERFACE_SCSI);
+	char written[2] = "";
+	int fd;
+
+	port.commands.bytes = 512;
+	snprintf(port.rescan_path, sizeof(port.rescan_path), "%s/rescan", sysfs);
+	fd = open(port.rescan_path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(commands->ops->rescan(commands->context), 0);
+	ck_assert_int_eq(read(fd, written, 1), 1);
+	ck_assert_str_eq(written, "1");
+	ck_assert_uint_eq(commands->bytes, NEW_BYTES);
+	close(fd);
 }
 END_TEST
 
@@ -533,6 +557,7 @@ int main(void)
 	tcase_add_test(tcase, what_the_host_aborted_was_not_delivered);
 	tcase_add_test(tcase, sense_and_host_status_are_kept);
 	tcase_add_test(tcase, what_the_kernel_read_of_a_card_is_taken_from_sysfs);
+	tcase_add_test(tcase, a_rescan_has_the_kernel_ask_for_the_size);
 	tcase_add_test(tcase, several_mmc_commands_go_in_one);
 	tcase_add_test(tcase, secure_discard_is_asked_for_without_doing_it);
 	tcase_add_test(tcase, a_method_runs_through_the_kernel_s_structures);

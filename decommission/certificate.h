@@ -53,8 +53,8 @@ must_check int certificate_decode(struct json_object *certificate, struct record
 /*
  * Does it agree with itself?  Its numbers fit one another (verified <= durable <= written <=
  * requested, lists, lengths, times), what its form says is what its facts say, it has the approvals
- * that it needs, and its verdict is no better than the best of its parts, and than what such facts
- * can carry at most (by rules of its own: it does not ask verdict_judge()).
+ * that it needs, and its verdict is no better than the best of its parts, than what such facts can
+ * carry at most, by rules of its own, and than verdict_judge() finds from them.
  * -EBADMSG: no, and in what.
  */
 must_check int certificate_check(struct json_object *certificate, struct problem *reterr_problem);

@@ -257,6 +257,25 @@ static enum drive_sanitization ceiling(const struct record *record, const char *
 	return DRIVE_NEITHER;
 }
 
+/* By the rules of this version, from what is signed. */
+static int check_judged(
+	const struct record *record, const struct verdict *claimed, struct problem *reterr_problem)
+{
+	struct verdict *judged = calloc(1, sizeof(*judged));
+	int r = 0;
+
+	if (!judged)
+		return problem_set(reterr_problem, -ENOMEM, "not enough memory");
+	verdict_judge(record, judged);
+	if (claimed->reached > judged->reached)
+		r = problem_set(reterr_problem, -EBADMSG,
+			"it claims %s, and what it says was done is judged %s: %.300s",
+			drive_sanitization_name(claimed->reached),
+			drive_sanitization_name(judged->reached), judged->reason);
+	free(judged);
+	return r;
+}
+
 static int check_verdict(
 	const struct record *record, const struct verdict *claimed, struct problem *reterr_problem)
 {
@@ -277,7 +296,7 @@ static int check_verdict(
 			"it claims %s, and what it says was done reaches %s at most: %s",
 			drive_sanitization_name(claimed->reached), drive_sanitization_name(most),
 			why);
-	return 0;
+	return check_judged(record, claimed, reterr_problem);
 }
 
 int certificate_check(struct json_object *certificate, struct problem *reterr_problem)

@@ -103,6 +103,8 @@ static const struct field hidden[] = {
 	FLAG_FIELD("ama", struct record, hidden.ama),
 	FLAG_FIELD("dco", struct record, hidden.dco),
 	FLAG_FIELD("lifted", struct record, hidden.lifted),
+	TEXT_FIELD("step", struct record, hidden.step),
+	FLAG_FIELD("step_done", struct record, hidden.step_done),
 	TEXT_FIELD("detail", struct record, hidden.detail),
 };
 TABLE(certificate_hidden_table, hidden);
@@ -200,7 +202,9 @@ TABLE(certificate_volume_table, volume);
 static const struct field method[] = {
 	NAME_FIELD("method", struct record_method, kind, method_at),
 	NAME_FIELD("state", struct record_method, state, method_state_at),
+	FLAG_FIELD("erase_begun", struct record_method, erase_begun),
 	FLAG_FIELD("drive_said_done", struct record_method, drive_said_done),
+	FLAG_FIELD("witnessed", struct record_method, witnessed),
 	TEXT_FIELD("step", struct record_method, step),
 	FLAG_FIELD("step_done", struct record_method, step_done),
 	TIME_FIELD("began", struct record_method, began_wall_s),

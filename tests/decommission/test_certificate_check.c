@@ -210,10 +210,48 @@ START_TEST(purge_needs_a_method_without_survivors)
 	method->witness.survived = 0;
 	method->witness.verdict = WITNESS_CHANGED;
 	make();
-	ck_assert_int_eq(certificate_check(certificate, &problem), 0);
+	ck_assert_msg(certificate_check(certificate, &problem) == 0, "%s", problem.text);
 	method->judged = false;
 	make();
 	assert_refused("at most");
+}
+END_TEST
+
+/* Nothing that the verdict was judged from is missing in what is signed. */
+START_TEST(judged_anew_from_what_is_signed_it_is_the_same)
+{
+	struct verdict *first = calloc(1, sizeof(*first)), *second = calloc(1, sizeof(*second));
+	struct verdict *claimed = calloc(1, sizeof(*claimed));
+	struct record_overwrite *o = &fixture.record->overwrite;
+	struct record *record;
+
+	if (_i == 1) {
+		extent_list_clear(&o->refused);
+		extent_list_clear(&o->mismatched);
+		o->written_bytes = o->durable_bytes = o->read_bytes = o->verified_bytes =
+			o->requested_bytes;
+		fixture.record->method_count = 0;
+		fixture.record->health_after[0] = '\0';
+		fixture.record->unreadable_bytes = 0;
+		fixture.record->searched_bytes = fixture.record->bytes;
+	}
+	verdict_judge(fixture.record, first);
+	fixture.verdict = *first;
+	make();
+	ck_assert_msg(certificate_check(certificate, &problem) == 0, "%s", problem.text);
+	ck_assert_int_eq(certificate_decode(certificate, &record, claimed, &problem), 0);
+	verdict_judge(record, second);
+	ck_assert_int_eq(first->reached, second->reached);
+	ck_assert_int_eq(first->reached, _i == 1 ? DRIVE_CLEAR : DRIVE_NEITHER);
+	ck_assert_str_eq(first->reason, second->reason);
+	ck_assert_uint_eq(first->part_count, second->part_count);
+	ck_assert_uint_eq(first->open_count, second->open_count);
+	for (size_t i = 0; i < first->open_count; i++)
+		ck_assert_str_eq(first->open[i], second->open[i]);
+	record_free(record);
+	free(first);
+	free(second);
+	free(claimed);
 }
 END_TEST
 
@@ -261,6 +299,7 @@ int main(void)
 	tcase_add_test(tcase, a_verdict_above_its_parts_is_refused);
 	tcase_add_test(tcase, clear_needs_every_byte_on_a_medium_written_in_place);
 	tcase_add_test(tcase, purge_needs_a_method_without_survivors);
+	tcase_add_loop_test(tcase, judged_anew_from_what_is_signed_it_is_the_same, 0, 2);
 	tcase_add_test(tcase, one_key_approves_once);
 	tcase_add_test(tcase, the_page_is_the_same_bytes_each_time);
 	tcase_set_timeout(tcase, 120);

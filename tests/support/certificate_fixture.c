@@ -140,6 +140,8 @@ static void fill_method(struct record *record)
 		.kind = METHOD_ATA_SANITIZE_OVERWRITE,
 		.state = METHOD_FAILED,
 		.drive_said_done = true,
+		.erase_begun = true,
+		.witnessed = true,
 		.step = METHOD_STEP_ERASE,
 		.step_done = true,
 		.began_wall_s = BEGAN_S + 200,

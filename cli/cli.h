@@ -37,7 +37,7 @@ extern const struct cli_verb cli_verb_format, cli_verb_attach, cli_verb_detach, 
 	cli_verb_resize, cli_verb_schemes, cli_verb_cups, cli_verb_put, cli_verb_get, cli_verb_ls,
 	cli_verb_selftest, cli_verb_config, cli_verb_events, cli_verb_wipe_spool, cli_verb_audit,
 	cli_verb_receipt, cli_verb_volatility, cli_verb_check, cli_verb_devices,
-	cli_verb_certificate;
+	cli_verb_certificate, cli_verb_decommission;
 
 /* "spoolguard: TEXT" on stderr; returns CLI_NO. */
 int cli_fail(const struct problem *problem, int error);

@@ -21,6 +21,7 @@ static const struct cli_verb *const verbs[] = {
 	&cli_verb_certificate,
 	&cli_verb_devices,
 	&cli_verb_overwrite,
+	&cli_verb_decommission,
 	&cli_verb_cups,
 	&cli_verb_config,
 	&cli_verb_resize,

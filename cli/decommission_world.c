@@ -88,13 +88,14 @@ static int find_drive(
 static int open_drive(void *context, const struct record *record, struct command_port **ret_port,
 	struct problem *reterr_problem)
 {
+	const struct linux_port_options options = {.only_ask = false};
 	struct decommission_job *job = context;
 	struct linux_port *port = NULL;
 	struct command_port *commands;
 	int r = find_drive(job, record, reterr_problem);
 
 	if (r >= 0)
-		r = linux_port_open(job->target->path, NULL, &port, reterr_problem);
+		r = linux_port_open(job->target->path, &options, &port, reterr_problem);
 	if (r < 0)
 		return r;
 	commands = malloc(sizeof(*commands));

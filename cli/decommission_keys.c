@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/decommission_keys.h"
 #include "base/io.h"
+#include "cli/overwrite_job.h"
 #include "keystore/keystore.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,39 +104,52 @@ int decommission_keys_destroy(
 	return 0;
 }
 
-static int remove_file(const char *path)
+/* A backup ends where the data would begin, so that libcryptsetup does not open it as a volume; its
+ * UUID stands at byte 168 of the binary header (LUKS2 specification 2.1). */
+static int read_uuid(const char *path, char ret_uuid[static TARGET_UUID_BYTES])
 {
-	char copy[PATH_MAX];
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char magic[6];
+	int r;
 
-	snprintf(copy, sizeof(copy), "%s", path);
-	if (unlink(path) < 0)
+	if (fd < 0)
 		return -errno;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	r = io_pread(fd, magic, sizeof(magic), 0);
+	if (r >= 0)
+		r = io_pread(fd, ret_uuid, TARGET_UUID_BYTES - 1, 168);
+	ret_uuid[TARGET_UUID_BYTES - 1] = '\0';
+	if (r < 0 || memcmp(magic, "LUKS\xba\xbe", sizeof(magic)) != 0)
+		return -ENODATA;
+	return 0;
 }
 
 int decommission_keys_destroy_backup(
 	const char *path, struct record_volume *volume, struct problem *reterr_problem)
 {
-	_cleanup_(keystore_freep) struct keystore *keystore = NULL;
-	unsigned int destroyed;
-	int r = keystore_open(path, false, &keystore, reterr_problem);
+	struct overwrite_job job = {.request = {.path = path,
+					    .scheme = scheme_default(),
+					    .verify = VERIFY_FULL,
+					    .remove = true}};
+	char uuid[TARGET_UUID_BYTES];
+	int r = read_uuid(path, uuid);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return r;
-	if (strcmp(keystore_uuid(keystore), volume->uuid) != 0)
-		return 0;
-	r = keystore_destroy(keystore, &destroyed, reterr_problem);
-	if (r < 0)
-		return r;
-	r = remove_file(path);
-	if (r < 0)
 		return problem_set(reterr_problem, r,
-			"the header backup %s has no key any more, and cannot be removed: %s", path,
-			strerror(-r));
-	volume->backups_destroyed++;
-	return 0;
+			"%s is no header backup, or cannot be read: %s", path, strerror(-r));
+	if (strcmp(uuid, volume->uuid) != 0)
+		return 0;
+	r = overwrite_job_look(&job, reterr_problem);
+	if (r >= 0)
+		r = overwrite_job_run(&job, NULL, reterr_problem);
+	if (r >= 0 && overwrite_job_outcome(&job, r) == OVERWRITE_BAD_BLOCKS)
+		r = problem_set(reterr_problem, -EIO,
+			"the header backup %s could not be overwritten everywhere: destroy its "
+			"medium",
+			path);
+	if (r >= 0)
+		volume->backups_destroyed++;
+	overwrite_job_done(&job);
+	return r;
 }

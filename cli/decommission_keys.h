@@ -15,7 +15,7 @@
 /* Fills what the record says of it.  The errors of keystore_open() and keystore_destroy(). */
 must_check int decommission_keys_destroy(
 	const char *device, struct record_volume *volume, struct problem *reterr_problem);
-/* A header backup: if it is of this volume its key slots are destroyed, and the file removed.
+/* A header backup: if it is of this volume the file is overwritten, read back and removed.
  * Another volume's, and one that is gone, is left alone (0). */
 must_check int decommission_keys_destroy_backup(
 	const char *path, struct record_volume *volume, struct problem *reterr_problem);

@@ -201,7 +201,7 @@ static int close_one(struct decommission_job *job, struct record *record,
 	if (job->service)
 		r = detach_by_service(job, device, reterr_problem);
 	if (r == -ENODEV)
-		r = detach_volume(state, &warning, reterr_problem);
+		r = detach_volume(state, false, &warning, reterr_problem);
 	free(state);
 	if (r == -ENOENT || r == -ESRCH)
 		r = 0;

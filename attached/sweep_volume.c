@@ -138,6 +138,10 @@ static enum sweep_verdict judge(
 		return SWEEP_NOT_WHOLE;
 	*ret_fault = "nothing is mounted, so what its file system has freed is not known; attach "
 		     "it with --mount";
+	if (state->nbd[0])
+		*ret_fault =
+			"what was trimmed is paid; what its client's file system has freed and "
+			"not trimmed is not known here; run fstrim there, then sweep again";
 	if (!state->mount[0] && volumes_status_bool(status, "filesystem_expected"))
 		return SWEEP_CANNOT_TELL;
 	*ret_fault = NULL;

@@ -9,9 +9,10 @@
 vm=$work/vm
 vm_cache=$root/build/vm
 
-# Sets vm_kernel and vm_modules (a root with lib/modules), or skips.
+# vm_need [META]: sets vm_kernel and vm_modules (a root with lib/modules), or skips.  META is the package
+# that depends on the kernel that is wanted; without one any cloud kernel will do.
 vm_need() {
-	local tool version package
+	local tool version package meta=${1:-}
 	for tool in qemu-system-x86_64 cpio modprobe; do
 		PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || skip "needs $tool"
 	done
@@ -20,12 +21,12 @@ vm_need() {
 	mkdir -p "$vm" "$vm_cache"
 	for version in /lib/modules/*-cloud-amd64; do
 		version=${version##*/}
-		[ -r "/boot/vmlinuz-$version" ] || continue
+		[ -z "$meta" ] && [ -r "/boot/vmlinuz-$version" ] || continue
 		vm_kernel=/boot/vmlinuz-$version vm_modules=/ vm_version=$version
 	done
 	if [ -z "${vm_kernel:-}" ]; then
-		package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | awk '/Depends: linux-image/ {print $2; exit}')
-		[ -n "$package" ] || skip "needs a kernel: linux-image-cloud-amd64 is not to be had"
+		package=$(apt-cache depends "${meta:-linux-image-cloud-amd64}" 2>/dev/null | awk '/Depends: linux-image/ {print $2; exit}')
+		[ -n "$package" ] || skip "needs a kernel: ${meta:-linux-image-cloud-amd64} is not to be had"
 		vm_version=${package#linux-image-}
 		vm_fetch "$package" "boot/vmlinuz-$vm_version"
 		vm_kernel=$vm_cache/$package/boot/vmlinuz-$vm_version vm_modules=$vm_cache/$package
@@ -55,7 +56,7 @@ vm_make() {
 	cp "$vm_busybox" "$tree/bin/busybox"
 	for applet in $("$vm_busybox" --list | grep -vx busybox); do ln -s busybox "$tree/bin/$applet"; done
 	for program; do
-		cp "$program" "$tree/bin/"
+		cp --remove-destination "$program" "$tree/bin/"
 		for library in $(ldd "$program" | awk '/=> \// {print $3}'); do cp -Ln "$library" "$tree/usr/lib/"; done
 	done
 	cp -L /lib64/ld-linux-x86-64.so.2 "$tree/lib64/"

@@ -84,10 +84,10 @@ int record_encode(const struct record *record, char **ret_text)
 
 	if (r >= 0 && json_object_object_add(object, "schema", schema) < 0)
 		r = -ENOMEM;
-	if (r >= 0)
-		schema = NULL;
-	if (r >= 0)
+	if (r >= 0) {
+		schema = NULL; /* the object's now */
 		r = field_put_all(object, record_fields, record);
+	}
 	if (r >= 0) {
 		whole = json_object_to_json_string_ext(object, PLAIN);
 		r = whole ? seal(whole, ret_text) : -ENOMEM;

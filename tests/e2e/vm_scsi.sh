@@ -75,7 +75,7 @@ scsi_slow=$port
 serve ata ata-slow sanitize_ms=20000
 ata_slow=$port
 yes SECRETDATA | head -c 1M >"$work/qemu"
-vm_make "virtio_pci virtio_net virtio_scsi sd_mod target_core_user tcm_loop" "$build/tests/drives/drive_tool" "$build/tests/drives/tcmu_front"
+vm_make "virtio_pci virtio_net virtio_scsi sd_mod sg target_core_user tcm_loop" "$build/tests/drives/drive_tool" "$build/tests/drives/tcmu_front"
 
 cat >"$work/first" <<E1
 $attach
@@ -111,9 +111,11 @@ wait
 E1
 cat >"$work/second" <<E2
 $attach
+# Reads wait in the kernel until a sanitize has ended, and whoever opens the disk waits with them: so
+# it is asked through its generic device.
 resume() { # resume NAME METHOD
-	dd if=\$disk of=/dev/null bs=4096 count=1 iflag=direct 2>&1 | while read -r line; do echo "\$1-read \$line"; done
-	drive_tool \$disk \$2 resume 2>&1 | while read -r line; do echo "\$1-resume \$line"; done
+	until [ -c /dev/sg\$((number - 2)) ]; do usleep 50000; done
+	drive_tool /dev/sg\$((number - 2)) \$2 resume 2>&1 | while read -r line; do echo "\$1-resume \$line"; done
 	left "\$1-resumed"
 }
 attach scsi-slow $scsi_slow 1048576
@@ -181,7 +183,7 @@ vm_await "^VM-EXIT" "$log"
 for name in scsi ata; do
 	# On a very slow machine it may have come to its end before it was cut off, and is begun again.
 	if ! grep -aq "^$name-resume record erase begin" "$log"; then
-		grep -aqE "^$name-read .*(Input/output|I/O) error" "$log" || fail "$name could be read: $(tail -n 40 "$log")"
+		has "^$name-resume progress"
 		ok "$name: still at it after the next boot, taken up and not begun again"
 	fi
 	has "^$name-resume state done"

@@ -33,7 +33,7 @@ static int compare_names(const void *a, const void *b)
 /* "/dev/sdb or /dev/sdc": the drives (or loop devices) at the ends of the stack. */
 static void name_drives(const struct drive_stack *stack, char names[static NAMES_BYTES])
 {
-	const char *ends[DRIVE_LAYERS_MAX], *before = NULL;
+	const char *ends[DRIVE_LAYERS_MAX] = {NULL}, *before = NULL;
 	char node[DRIVE_TEXT_BYTES + 8];
 	size_t count = 0, used = 0;
 

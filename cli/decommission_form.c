@@ -229,7 +229,7 @@ static int take_line(struct decommission_job *job, char *line, const char *path,
 		words[count++] = word;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (strlen(words[i]) >= IDENTITY_SERIAL_BYTES && i < 3)
+		if (i < 3 && strlen(words[i]) >= IDENTITY_SERIAL_BYTES)
 			return problem_set(reterr_problem, -EBADMSG,
 				"%s, line %u: \"%.20s...\" is too "
 				"long; nothing was done",

@@ -564,4 +564,5 @@ static struct nbdkit_plugin plugin = {
 	.extents = extents,
 };
 
+struct nbdkit_plugin *plugin_init(void); /* what the macro defines */
 NBDKIT_REGISTER_PLUGIN(plugin)

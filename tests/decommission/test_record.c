@@ -295,7 +295,7 @@ static int compare_places(const void *a, const void *b)
 /* Members lie one behind the other with no more between than their alignment asks for. */
 static void check_layout(const struct field *fields, size_t whole)
 {
-	struct place places[128];
+	struct place places[128] = {{.first = 0}};
 	size_t count = 0, end = 0;
 
 	for (const struct field *field = fields; field->name; field++) {

@@ -636,7 +636,7 @@ START_TEST(what_a_detach_left_half_done_is_attached_anew)
 	ck_assert_int_eq(runtime_path(state.uuid, "medium", medium), 0);
 	fd = open(medium, O_PATH | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(detach_volume(&state, NULL, &problem), -EBUSY);
+	ck_assert_int_eq(detach_volume(&state, false, NULL, &problem), -EBUSY);
 	close(fd);
 	ck_assert(!exists("d00001-001"));
 	open_volume_again();

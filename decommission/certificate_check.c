@@ -188,6 +188,9 @@ static int check_times(const struct record *record, struct problem *reterr_probl
 	for (int i = 0; i < RECORD_STEPS; i++) {
 		const struct record_progress *step = &record->steps[i];
 
+		/* What had nothing to do ends without having begun. */
+		if (step->state == RECORD_NOT_NEEDED || step->state == RECORD_SKIPPED)
+			continue;
 		if (step->ended_wall_s != 0 && step->began_wall_s == 0)
 			return problem_set(reterr_problem, -EBADMSG,
 				"its step \"%s\" ended, and never began",

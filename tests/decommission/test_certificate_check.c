@@ -80,6 +80,21 @@ START_TEST(a_list_that_was_cut_is_no_contradiction)
 }
 END_TEST
 
+/* A drive without a volume: its steps say that nothing was to be done, and never began. */
+START_TEST(what_was_not_needed_never_began)
+{
+	struct record_progress *step = &fixture.record->steps[RECORD_SEARCH];
+
+	step->state = RECORD_NOT_NEEDED;
+	step->began_wall_s = 0;
+	make();
+	ck_assert_int_eq(certificate_check(certificate, &problem), 0);
+	step->state = RECORD_DONE;
+	make();
+	assert_refused("never began");
+}
+END_TEST
+
 /* A later minor version has members that we do not know. */
 START_TEST(a_member_that_is_not_known_is_passed_over)
 {
@@ -294,6 +309,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, what_is_decoded_is_what_was_made);
 	tcase_add_test(tcase, a_list_that_was_cut_is_no_contradiction);
+	tcase_add_test(tcase, what_was_not_needed_never_began);
 	tcase_add_test(tcase, a_member_that_is_not_known_is_passed_over);
 	tcase_add_loop_test(tcase, each_contradiction_is_found, 0, ARRAY_SIZE(changes));
 	tcase_add_test(tcase, a_verdict_above_its_parts_is_refused);

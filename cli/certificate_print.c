@@ -38,7 +38,9 @@ static void print_drive(const struct record *record)
 {
 	char size[32];
 
-	printf("drive: %s %s, serial %s%s\n", cli_shown(record->vendor), cli_shown(record->model),
+	printf("drive: %s%s%s, serial %s%s\n", cli_shown(record->vendor),
+		record->vendor[0] ? " " : "",
+		record->model[0] ? cli_shown(record->model) : "no model told",
 		cli_shown(record->identity.serial),
 		record->identity.is_stand_in ? " (a stand-in: the device tells none)" : "");
 	row("WWN, EUI", record->wwn);

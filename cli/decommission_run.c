@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "cli/decommission.h"
+#include "cli/output_file.h"
 #include "decommission/certificate.h"
 #include "keystore/device_keys.h"
 #include <errno.h>
@@ -97,6 +98,30 @@ static int begin_certificate(struct decommission_job *job, struct problem *reter
 	return r;
 }
 
+/* FILE.pdf, for people.  What is signed is FILE: without the page nothing is missing but paper. */
+static void draw_page(struct decommission_job *job, struct json_object *certificate,
+	const struct minisign_key *signer)
+{
+	char path[TARGET_PATH_BYTES + 5];
+	struct problem problem = {""};
+	char *page = NULL;
+	size_t bytes = 0;
+	int r;
+
+	snprintf(path, sizeof(path), "%s.pdf", job->certificate);
+	r = certificate_check(certificate, &problem);
+	if (r >= 0)
+		r = certificate_render(certificate, job->record->certificate_sha256, signer, &page,
+			&bytes, &problem);
+	if (r >= 0)
+		r = output_file_write(path, page, bytes, &problem);
+	free(page);
+	if (r < 0)
+		cli_warn("%s: the page could not be made (\"spoolguard certificate render\" makes "
+			 "it from the certificate): %s",
+			cli_shown(job->device), problem_text(&problem, r));
+}
+
 static int end_certificate(struct decommission_job *job, struct problem *reterr_problem)
 {
 	const struct run_world world = decommission_world(job);
@@ -136,6 +161,8 @@ int decommission_certify(struct decommission_job *job, struct problem *reterr_pr
 	else
 		r = problem_set(reterr_problem, r, "%s: no certificate can be made: %s",
 			job->device, strerror(-r));
+	if (r >= 0)
+		draw_page(job, certificate, signer.public_key);
 	json_object_put(certificate);
 	device_keys_free(keys);
 	return r < 0 ? r : end_certificate(job, reterr_problem);

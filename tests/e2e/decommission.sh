@@ -84,6 +84,7 @@ dd if="$work/fill" of="$a" bs=64k conv=fsync status=none
 expect 3 decommission --confirm "$serial" --certificate "$work/a.json" --operator 'Otto Operator' --asset A-17 --search 'a canary text' "$a"
 shows_pattern "$work/a.img"
 verified "$work/a.json" || fail "stock minisign does not verify the certificate"
+head -c 5 "$work/a.json.pdf" | grep -q "^%PDF-" || fail "there is no page beside the certificate"
 expect 0 "$sg" certificate verify --trust "$SPOOLGUARD_STATE_DIR/keys/enrolment.pub" "$work/a.json"
 grep -q 'a canary text' "$work/a.json" "$work/out" "$work/err" && fail "what is searched for is shown"
 grep -q 'Otto Operator' "$work/a.json" && grep -q A-17 "$work/a.json" || fail "who and what is not in the certificate"

@@ -7,7 +7,7 @@
 # printer, spoolguardd over both, in a directory of its own.  Twenty jobs of several kinds by several
 # users are printed, cancelled, held and released; nobody calls anything to have them retired.  Then
 # everything is searched: the raw medium, the decrypted volume with its free blocks and its journal, logs
-# and caches, for text, titles and user names.
+# and caches, for text, titles and user names.  Last a drive has its last day.
 #
 # usage: demo.sh [BUILD-DIRECTORY]        KEEP=1 leaves the directory behind
 set -u -o pipefail
@@ -221,5 +221,24 @@ pids=()
 run "$sg" detach --all
 run "$sg" inspect --passphrase-file "$pass" --search SECRET-BODY --search Secret-Title --search secretuser "$image" || failed=1
 
-[ $failed = 0 ] && say "Nothing of the jobs is left." || say "SOMETHING IS WRONG: see above."
+say "11. A drive's last day: a loop device on a file of its own stands for the drive"
+head -c 16M /dev/urandom > "$work/drive.img"
+sync "$work/drive.img"
+drive=$(losetup -f --show --direct-io=on "$work/drive.img" 2>/dev/null || losetup -f --show "$work/drive.img") || die "no loop device"
+export SPOOLGUARD_STATE_DIR=$work/state-of-the-bench SPOOLGUARD_SOCKET=
+run "$sg" decommission --dry-run "$drive" || failed=1
+serial=$("$sg" decommission --dry-run --json "$drive" | jq -r '.drives[0].serial')
+certificate=$work/drive.json
+run "$sg" decommission --standalone --confirm "$serial" --asset A-17 --certificate "$certificate" "$drive"
+case $? in 0 | 3) ;; *) failed=1 ;; esac # 3: done, and the medium below promises neither Clear nor Purge
+losetup -d "$drive"
+other=$(tr -d '\227' < "$work/drive.img" | wc -c)
+expect "bytes of it that are not 0x97" "$other" none
+trusted=$SPOOLGUARD_STATE_DIR/keys/enrolment.pub
+if command -v minisign >/dev/null; then
+	run minisign -V -P "$(sed -n 2p "$trusted")" -m "$certificate" || failed=1
+fi
+run "$sg" certificate verify --trust "$trusted" "$certificate" || failed=1
+
+[ $failed = 0 ] && say "Nothing of the jobs is left, and nothing of the drive." || say "SOMETHING IS WRONG: see above."
 exit $failed

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# overwrite.sh - "spoolguard overwrite" against dd, shred, scrub and nwipe
+# overwrite.sh - "spoolguard overwrite" and "decommission" against dd, shred, scrub and nwipe
 #
 # First on this machine's own disk, against bare dd with O_DIRECT: how much of what
 # the disk gives is lost.  A bare dd leaves in the disk's cache what we flush after each
@@ -26,6 +26,19 @@ passes() {
 	fi
 	start=$(date +%s.%N)
 	"$sg" overwrite --scheme "$2" --verify "$3" "${confirm[@]}" "$1" >/dev/null 2>"$work/err"
+	code=$?
+	end=$(date +%s.%N)
+	[ $code = 0 ] || [ $code = 3 ] || { cat "$work/err" >&2; exit 1; }
+	awk -v a="$start" -v b="$end" 'BEGIN {printf "%.4f", b - a}'
+}
+
+# decommissioned DEVICE VERIFY: seconds of the whole command: self-tests, passes, read-back, a search
+# that reads the medium once more, certificate and its page
+decommissioned() {
+	local serial start end code
+	serial=$("$sg" devices --json "$1" | jq -r '.devices[0].serial')
+	start=$(date +%s.%N)
+	"$sg" decommission --standalone --state "$work/decommissioned" --verify "$2" --confirm "$serial" "$1" >/dev/null 2>"$work/err"
 	code=$?
 	end=$(date +%s.%N)
 	[ $code = 0 ] || [ $code = 3 ] || { cat "$work/err" >&2; exit 1; }
@@ -70,6 +83,9 @@ have shred && compare "three-pass / shred -n 3" ">= 4" invert passes "$loop" thr
 have shred && compare "dod-5220.22-m (one pass random) / shred -n 3" "-" invert passes "$loop" dod-5220.22-m none -- shred -n 3 "$loop"
 have scrub && compare "three-pass and read-back / scrub -p dod (it reads back too)" ">= 4" invert passes "$loop" three-pass full -- scrub -f -S -p dod "$loop"
 have scrub && compare "dod-5220.22-m and read-back / scrub -p dod" "-" invert passes "$loop" dod-5220.22-m full -- scrub -f -S -p dod "$loop"
+have scrub && compare "decommission, all of it / scrub -p dod" "-" invert decommissioned "$loop" full -- scrub -f -S -p dod "$loop"
+compare "decommission, all of it / 3 dd oflag=direct, and dd iflag=direct" "-" invert decommissioned "$loop" full -- dd_and_read "$loop"
 runs=1 # nwipe takes a minute where the others take seconds
 have nwipe && compare "three-pass / nwipe dodshort, passes only" ">= 4" invert passes "$loop" three-pass none -- nwipe_passes "$loop"
+have nwipe && compare "decommission, all of it / nwipe dodshort, passes only" ">= 4" invert decommissioned "$loop" full -- nwipe_passes "$loop"
 exit 0

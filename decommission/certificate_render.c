@@ -219,7 +219,8 @@ static void draw_details(struct form *form)
 		form->verdict->reached == DRIVE_NEITHER
 			? "none that can be claimed"
 			: drive_sanitization_name(form->verdict->reached),
-		"technique", form->verdict->means[0] ? form->verdict->means : "none");
+		"technique",
+		form->verdict->means[0] ? form->verdict->means : "none that can be claimed");
 	wide(form, "technique, details", derived.technique_details);
 	wide(form, "tool, version", tool);
 	fields(form, "verification", verification_words(record), "categorization after",

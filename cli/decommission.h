@@ -19,10 +19,10 @@
 #include "decommission/run.h"
 #include "decommission/verdict.h"
 #include "harness/harness.h"
+#include "supervisor/config.h"
 #include <pthread.h>
 
 #define DECOMMISSION_DRIVES_MAX 64
-#define DECOMMISSION_STATE	"/var/lib/spoolguard"
 #define DECOMMISSION_APPROVERS	"/etc/spoolguard/approvers"
 
 struct decommission_texts {		 /* to be searched for */
@@ -34,11 +34,16 @@ struct decommission_texts {		 /* to be searched for */
 struct decommission_options {
 	const struct scheme *scheme;
 	enum record_verify verify;
+	bool verify_said; /* by an option */
 	bool dry_run, own_methods, this_machine, standalone, json;
 	const char *state_directory;
 	const char *certificate; /* NULL: in the state directory */
 	const char *batch, *form, *approvers;
 	uint32_t approvals; /* required */
+	uint32_t approval_window_s;
+	const char *config;			  /* file; NULL: the usual */
+	struct config_decommission configured;	  /* its [decommission] */
+	char configured_state[TARGET_PATH_BYTES]; /* its state directory */
 	const char *confirms[DECOMMISSION_DRIVES_MAX];
 	size_t confirm_count;
 	const char *backups[RECORD_VOLUMES_MAX]; /* files of header backups that are to die too */
@@ -63,7 +68,8 @@ struct decommission_job {
 	struct record *record; /* owned */
 	bool resumes;	       /* there was a record */
 	const struct decommission_texts *texts;
-	struct service_client *service; /* owned; NULL: none runs, or standalone */
+	bool with_service;		/* one runs, and not standalone */
+	struct service_client *service; /* owned; NULL: none, or it went away */
 	struct linux_port *port;	/* owned while the drive is open */
 	int lock;			/* on the record, or -1 */
 	struct progress_sink sink;
@@ -74,7 +80,7 @@ struct decommission_job {
 	pthread_t thread;
 	bool has_thread;
 	/* progress, under the display's lock */
-	const char *what;
+	char what[64]; /* "": it waits */
 	uint64_t started_ns, started_bytes, done_bytes, total_bytes, drawn_ns;
 };
 
@@ -100,6 +106,34 @@ must_check int decommission_prepare(struct decommission_job *job, struct problem
 /* All steps and the certificate; job->error says. */
 void decommission_run(struct decommission_job *job);
 void decommission_job_done(struct decommission_job *job);
+
+/* --- the configuration: what it says is the default, and how many approve the least --- */
+/* Once before the command line is judged.  A configuration that is wrong is an error. */
+must_check int decommission_config_read(
+	struct decommission_options *options, struct problem *reterr_problem);
+/* The administrator's lists, and his numbers: the command line may ask for more, never for less. */
+void decommission_config_approvals(struct decommission_options *options);
+/* Fields that neither an option nor the form gave. */
+void decommission_config_fields(struct decommission_options *options);
+/* Scheme and read-back, where no option said so. */
+must_check int decommission_config_how(
+	struct decommission_options *options, struct problem *reterr_problem);
+/* --state, SPOOLGUARD_STATE_DIR, the configuration's. */
+void decommission_config_state(struct decommission_options *options);
+
+/* --- the service's part; nothing is done without one --- */
+struct decommission_jobs_count {
+	uint64_t retired, not_retired;
+};
+/* Closed for good, its jobs retired or named.  -ENOENT: it is none of the service's. */
+must_check int decommission_service_close(struct decommission_job *job, struct record *record,
+	const char *uuid, struct decommission_jobs_count *count, struct problem *reterr_problem);
+void decommission_service_destroyed(
+	struct decommission_job *job, const struct record_volume *volume);
+/* A step into the audit log, and its position into the record.  A log that does not take it stops
+ * nothing: the user is warned. */
+void decommission_service_tell(struct decommission_job *job, enum record_step step,
+	const char *outcome, const char *detail);
 
 /* --- its parts --- */
 struct run_world decommission_world(struct decommission_job *job);

@@ -28,8 +28,10 @@ static int load_policy(const struct decommission_options *options, struct approv
 {
 	int r = approval_list_load(options->approvers, policy, reterr_problem);
 
-	if (r >= 0)
+	if (r >= 0) {
 		policy->required = options->approvals;
+		policy->window_s = options->approval_window_s;
+	}
 	return r;
 }
 
@@ -136,6 +138,7 @@ static int parse_approve(int argc, char **argv, struct approve *approve)
 		{"signature", required_argument, NULL, 'f'},
 		{"approvers", required_argument, NULL, 'a'},
 		{"state", required_argument, NULL, 's'},
+		{"config", required_argument, NULL, 'c'},
 		{NULL, 0, NULL, 0},
 	};
 	int option;
@@ -157,6 +160,9 @@ static int parse_approve(int argc, char **argv, struct approve *approve)
 			break;
 		case 's':
 			approve->options.state_directory = optarg;
+			break;
+		case 'c':
+			approve->options.config = optarg;
 			break;
 		default:
 			return decommission_usage(
@@ -303,15 +309,17 @@ int decommission_approve(int argc, char **argv)
 {
 	struct approve approve = {.options = {.approvals = 1}};
 	struct problem problem = {""};
-	int r;
+	int r = parse_approve(argc, argv, &approve);
 
-	approve.options.state_directory = getenv("SPOOLGUARD_STATE_DIR");
-	if (!approve.options.state_directory)
-		approve.options.state_directory = DECOMMISSION_STATE;
-	approve.options.approvers = DECOMMISSION_APPROVERS;
-	r = parse_approve(argc, argv, &approve);
 	if (r != 0)
 		return r;
+	r = decommission_config_read(&approve.options, &problem);
+	if (r < 0)
+		return cli_fail(&problem, r);
+	decommission_config_approvals(&approve.options);
+	decommission_config_state(&approve.options);
+	if (!approve.options.approvers)
+		approve.options.approvers = DECOMMISSION_APPROVERS;
 	r = accept_approval(&approve, &problem);
 	return r < 0 ? cli_fail(&problem, r) : CLI_YES;
 }
@@ -399,21 +407,28 @@ static int list_all(const char *state, struct json_object *list, bool json)
 
 int decommission_status(int argc, char **argv)
 {
-	const char *state = getenv("SPOOLGUARD_STATE_DIR");
+	struct decommission_options options = {.state_directory = NULL};
 	struct json_object *object, *list;
+	struct problem problem = {""};
 	bool json = false;
-	int code;
+	int code, r;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			json = true;
 		else if (strcmp(argv[i], "--state") == 0 && i + 1 < argc)
-			state = argv[++i];
+			options.state_directory = argv[++i];
+		else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+			options.config = argv[++i];
 		else
 			return decommission_usage("\"%s\" is not an option of \"status\"", argv[i]);
 	}
+	r = decommission_config_read(&options, &problem);
+	if (r < 0)
+		return cli_fail(&problem, r);
+	decommission_config_state(&options);
 	list = json_object_new_array();
-	code = list_all(state ? state : DECOMMISSION_STATE, list, json);
+	code = list_all(options.state_directory, list, json);
 	if (!json) {
 		json_object_put(list);
 		return code;

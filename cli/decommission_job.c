@@ -269,7 +269,7 @@ static int fill(struct decommission_job *job, struct problem *reterr_problem)
 	const char *sudo = getenv("SUDO_UID");
 
 	fill_drive(record, job->target);
-	record->standalone = options->standalone || !job->service;
+	record->standalone = !job->with_service;
 	record->this_machine = job->target->is_system;
 	COPY(record->version, SPOOLGUARD_VERSION);
 	COPY(record->build, build_id(build));
@@ -398,6 +398,7 @@ int decommission_prepare(struct decommission_job *job, struct problem *reterr_pr
 		r = service_client_open(&job->service, reterr_problem);
 		if (r < 0 && r != -ESRCH)
 			return r;
+		job->with_service = r >= 0;
 	}
 	r = open_record(job, reterr_problem);
 	if (r >= 0)

@@ -30,6 +30,7 @@ static const struct option long_options[] = {
 	{"search-file", required_argument, NULL, 'F'},
 	{"approvers", required_argument, NULL, 'A'},
 	{"approvals", required_argument, NULL, 'a'},
+	{"config", required_argument, NULL, 'o'},
 	{"json", no_argument, NULL, 'j'},
 	{"operator", required_argument, NULL, FIELD},
 	{"title", required_argument, NULL, FIELD},
@@ -81,6 +82,7 @@ static int read_scheme(struct decommission_options *options)
 
 static int read_verify(struct decommission_options *options)
 {
+	options->verify_said = true;
 	if (record_verify_parse(optarg, &options->verify) >= 0)
 		return 0;
 	return decommission_usage("--verify is full, stratified, hcd or none, not \"%s\"", optarg);
@@ -162,19 +164,26 @@ static int read_option(int option, const char *name, struct decommission_options
 	case 'A':
 		options->approvers = optarg;
 		return 0;
+	case 'o':
+		options->config = optarg;
+		return 0;
 	default:
 		return read_flag(option, options);
 	}
 }
 
-/* The administrator's list is always meant, where there is one: nobody is without a second person
- * by leaving an option out. */
-static void find_policy(struct decommission_options *options)
+static int configure(struct decommission_options *options)
 {
-	if (access(DECOMMISSION_APPROVERS, F_OK) == 0)
-		options->approvers = DECOMMISSION_APPROVERS;
-	if (options->approvers && options->approvals == 0)
-		options->approvals = 1;
+	struct problem problem = {""};
+	int r = decommission_config_read(options, &problem);
+
+	if (r >= 0)
+		r = decommission_config_how(options, &problem);
+	if (r < 0)
+		return cli_fail(&problem, r);
+	decommission_config_approvals(options);
+	decommission_config_state(options);
+	return 0;
 }
 
 static int check(const struct decommission_options *options, int devices)
@@ -195,19 +204,17 @@ static int check(const struct decommission_options *options, int devices)
 					  "directory, or in its line of --batch");
 	if (options->approvals && !options->approvers)
 		return decommission_usage(
-			"--approvals wants --approvers FILE, or %s", DECOMMISSION_APPROVERS);
+			"--approvals wants --approvers FILE, or a list in the configuration or "
+			"in %s",
+			DECOMMISSION_APPROVERS);
 	return 0;
 }
 
 int decommission_parse(int argc, char **argv, struct decommission_options *options)
 {
-	const char *state = getenv("SPOOLGUARD_STATE_DIR");
 	int option, index, r;
 
-	*options = (struct decommission_options){.scheme = scheme_default(),
-		.verify = RECORD_VERIFY_FULL,
-		.own_methods = true,
-		.state_directory = state && *state ? state : DECOMMISSION_STATE};
+	*options = (struct decommission_options){.own_methods = true};
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", long_options, &index)) != -1) {
 		if (option == '?' || option == ':')
@@ -218,6 +225,6 @@ int decommission_parse(int argc, char **argv, struct decommission_options *optio
 		if (r != 0)
 			return r;
 	}
-	find_policy(options);
-	return check(options, argc - optind);
+	r = configure(options);
+	return r != 0 ? r : check(options, argc - optind);
 }

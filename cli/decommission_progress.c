@@ -8,6 +8,7 @@
 #include "cli/decommission.h"
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define REDRAW_NS 200000000u
@@ -37,7 +38,9 @@ static void draw_one(const struct decommission_job *job, uint64_t now)
 	const struct progress progress = {job->what, job->done_bytes, job->total_bytes};
 	char line[128] = "waiting";
 
-	if (job->what)
+	if (job->what[0] && job->total_bytes == 0)
+		snprintf(line, sizeof(line), "%s", cli_shown(job->what));
+	else if (job->what[0])
 		progress_line(&progress, now - job->started_ns, line, sizeof(line));
 	fprintf(stderr, "\r\033[K%s%s%s\n", display.count > 1 ? cli_shown(job->device) : "",
 		display.count > 1 ? "  " : "", line);
@@ -61,9 +64,9 @@ static bool report(void *context, const struct progress *progress)
 	bool is_new;
 
 	(void)pthread_mutex_lock(&lock);
-	is_new = job->what != progress->what;
+	is_new = strcmp(job->what, progress->what) != 0;
 	if (is_new) {
-		job->what = progress->what;
+		snprintf(job->what, sizeof(job->what), "%s", progress->what);
 		job->started_ns = now;
 	}
 	job->done_bytes = progress->done_bytes;

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,66 +166,71 @@ static uint64_t count_files(const char *mount)
 	return files;
 }
 
-static int detach_by_service(
-	struct decommission_job *job, const char *device, struct problem *reterr_problem)
+/* Without the service. */
+static int detach_alone(
+	struct record *record, struct record_volume *volume, struct problem *reterr_problem)
 {
-	struct json_object *volume, *parameters, *answer;
-	int r = service_client_find_volume(job->service, device, &volume, reterr_problem);
-
-	if (r < 0)
-		return r;
-	parameters = json_object_new_object();
-	cli_add_string(parameters, "volume", service_client_text(volume, "name"));
-	r = service_client_call(job->service, "Detach", parameters, &answer, reterr_problem);
-	if (r >= 0)
-		json_object_put(answer);
-	return r;
-}
-
-static int close_one(struct decommission_job *job, struct record *record,
-	struct record_volume *volume, struct problem *reterr_problem)
-{
-	struct runtime_state *state = calloc(1, sizeof(*state));
+	_cleanup_free_ struct runtime_state *state = calloc(1, sizeof(*state));
 	struct problem warning = {""};
-	char device[TARGET_PATH_BYTES];
-	int r = -ENODEV;
+	uint64_t files = 0;
+	int r;
 
 	if (!state)
 		return -ENOMEM;
-	snprintf(device, sizeof(device), "/dev/%s", volume->device);
-	if (runtime_load(volume->uuid, state) < 0) {
-		free(state);
+	if (runtime_load(volume->uuid, state) < 0)
 		return 0;
-	}
 	if (state->mount[0])
-		record->jobs_not_retired += count_files(state->mount);
-	if (job->service)
-		r = detach_by_service(job, device, reterr_problem);
-	if (r == -ENODEV)
-		r = detach_volume(state, false, &warning, reterr_problem);
-	free(state);
-	if (r == -ENOENT || r == -ESRCH)
-		r = 0;
-	if (r >= 0)
+		files = count_files(state->mount);
+	r = detach_volume(state, false, &warning, reterr_problem);
+	if (r < 0 && r != -ENOENT && r != -ESRCH)
+		return r;
+	volume->detached = true;
+	record->jobs_not_retired += files;
+	if (files)
+		snprintf(record->jobs_detail, sizeof(record->jobs_detail),
+			"%" PRIu64 " files were on the volumes when they were detached; they die "
+			"with the keys and the medium, without receipts of their own",
+			record->jobs_not_retired);
+	return 0;
+}
+
+static bool is_attached(const char *uuid)
+{
+	_cleanup_free_ struct runtime_state *state = calloc(1, sizeof(*state));
+
+	return state && runtime_load(uuid, state) >= 0;
+}
+
+static int close_one(struct decommission_job *job, struct record *record,
+	struct record_volume *volume, struct decommission_jobs_count *count,
+	struct problem *reterr_problem)
+{
+	bool attached = is_attached(volume->uuid);
+	int r = -ENOENT;
+
+	/* Also one that is not open: it is not to be opened again. */
+	if (job->with_service)
+		r = decommission_service_close(job, record, volume->uuid, count, reterr_problem);
+	if (r == -ENOENT)
+		return detach_alone(record, volume, reterr_problem);
+	if (r >= 0 && attached)
 		volume->detached = true;
 	return r;
 }
 
+/* What the service counted is taken when all are closed: asked again it answers the same. */
 static int close_volumes(void *context, struct record *record, struct problem *reterr_problem)
 {
 	struct decommission_job *job = context;
+	struct decommission_jobs_count count = {0, 0};
 	int r = 0;
 
 	for (uint32_t i = 0; i < record->volume_count && r >= 0; i++)
-		r = close_one(job, record, &record->volumes[i], reterr_problem);
+		r = close_one(job, record, &record->volumes[i], &count, reterr_problem);
 	if (r < 0)
 		return r;
-	if (record->jobs_not_retired)
-		snprintf(record->jobs_detail, sizeof(record->jobs_detail),
-			"%llu files were on the volumes when they were detached; they die with the "
-			"keys "
-			"and the medium, without receipts of their own",
-			(unsigned long long)record->jobs_not_retired);
+	record->jobs_retired += count.retired;
+	record->jobs_not_retired += count.not_retired;
 	return 0;
 }
 
@@ -237,21 +243,6 @@ static const char *device_of_volume(const struct target *target, const char *uui
 			return target->volumes[i].device;
 	}
 	return NULL;
-}
-
-static void tell_service_of_keys(struct decommission_job *job, const struct record_volume *volume)
-{
-	struct json_object *parameters, *answer;
-	struct problem unsaid;
-
-	if (!job->service || !volume->proven_closed)
-		return;
-	parameters = json_object_new_object();
-	cli_add_string(parameters, "volume", volume->uuid);
-	cli_add_string(parameters, "act", "destroy");
-	cli_add_u64(parameters, "header_backups", volume->backups - volume->backups_destroyed);
-	if (service_client_call(job->service, "RecordKeyChange", parameters, &answer, &unsaid) >= 0)
-		json_object_put(answer);
 }
 
 static int destroy_keys(void *context, struct record_volume *volume, struct problem *reterr_problem)
@@ -275,7 +266,7 @@ static int destroy_keys(void *context, struct record_volume *volume, struct prob
 		r = decommission_keys_destroy_backup(
 			job->options->backups[i], volume, reterr_problem);
 	(void)pthread_mutex_unlock(&keystore_lock);
-	tell_service_of_keys(job, volume);
+	decommission_service_destroyed(job, volume);
 	return r;
 }
 
@@ -306,43 +297,11 @@ static int load_witness(void *context, const struct record *record, uint8_t *ret
 		job->options->state_directory, record, ret_bytes, ret_count, reterr_problem);
 }
 
-static void note_position(struct record_log *log, struct json_object *answer)
-{
-	snprintf(log->id, sizeof(log->id), "%s", service_client_text(answer, "id"));
-	log->sequence = service_client_number(answer, "sequence");
-	snprintf(log->sha256, sizeof(log->sha256), "%s", service_client_text(answer, "sha256"));
-}
-
 static void tell(void *context, const struct record *record, enum record_step step,
 	const char *outcome, const char *detail)
 {
-	struct decommission_job *job = context;
-	struct json_object *parameters, *answer;
-	struct problem problem = {""};
-
-	if (!job->service)
-		return;
-	parameters = json_object_new_object();
-	cli_add_string(parameters, "drive", record->identity.serial);
-	cli_add_string(parameters, "id", record->id);
-	cli_add_string(parameters, "step", record_step_name(step));
-	cli_add_string(parameters, "outcome", outcome);
-	if (detail && detail[0])
-		cli_add_string(parameters, "detail", detail);
-	if (step == RECORD_CERTIFICATE && record->certificate_sha256[0]) {
-		cli_add_string(parameters, "certificate", job->certificate);
-		cli_add_string(parameters, "certificate_sha256", record->certificate_sha256);
-	}
-	if (service_client_call(job->service, "RecordDecommission", parameters, &answer, &problem) <
-		0) {
-		cli_warn("%s: the audit log does not have the step \"%s\": %s", job->device,
-			record_step_name(step), problem_text(&problem, -EIO));
-		return;
-	}
-	if (job->record->log_before.sequence == 0)
-		note_position(&job->record->log_before, answer);
-	note_position(&job->record->log_after, answer);
-	json_object_put(answer);
+	(void)record; /* the job's */
+	decommission_service_tell(context, step, outcome, detail);
 }
 
 struct run_world decommission_world(struct decommission_job *job)

@@ -175,11 +175,10 @@ static bool show(void *context, struct json_object *parameters)
 	return progress_report(context, &progress);
 }
 
-int service_client_call_long(struct service_client *client, const char *method,
-	struct json_object *parameters, int fd, struct json_object **ret_answer,
-	struct problem *reterr_problem)
+static int call_more(struct service_client *client, const char *method,
+	struct json_object *parameters, int fd, const struct progress_sink *sink,
+	struct json_object **ret_answer, struct problem *problem)
 {
-	const struct progress_sink *sink = cli_progress();
 	struct message answer = {.object = NULL};
 	char name[64];
 	int r;
@@ -191,7 +190,22 @@ int service_client_call_long(struct service_client *client, const char *method,
 		r = channel_call_more(client->channel, name, json_object_get(parameters), -1, show,
 			(void *)(uintptr_t)sink, &answer);
 	json_object_put(parameters);
-	return finish(client, method, r, &answer, ret_answer, reterr_problem);
+	return finish(client, method, r, &answer, ret_answer, problem);
+}
+
+int service_client_call_long(struct service_client *client, const char *method,
+	struct json_object *parameters, int fd, struct json_object **ret_answer,
+	struct problem *reterr_problem)
+{
+	return call_more(
+		client, method, parameters, fd, cli_progress(), ret_answer, reterr_problem);
+}
+
+int service_client_call_shown(struct service_client *client, const char *method,
+	struct json_object *parameters, const struct progress_sink *sink,
+	struct json_object **ret_answer, struct problem *reterr_problem)
+{
+	return call_more(client, method, parameters, -1, sink, ret_answer, reterr_problem);
 }
 
 /* --- answers --- */

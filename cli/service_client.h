@@ -15,6 +15,7 @@
 #define SPOOLGUARD_CLI_SERVICE_CLIENT_H
 
 #include "base/problem.h"
+#include "base/progress.h"
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,6 +41,10 @@ must_check int service_client_call(struct service_client *client, const char *me
 must_check int service_client_call_long(struct service_client *client, const char *method,
 	struct json_object *parameters, int fd, struct json_object **ret_answer,
 	struct problem *reterr_problem);
+/* The same, with progress to a sink, whose text is its own until it returns. */
+must_check int service_client_call_shown(struct service_client *client, const char *method,
+	struct json_object *parameters, const struct progress_sink *sink,
+	struct json_object **ret_answer, struct problem *reterr_problem);
 
 /*
  * The volume (one of GetStatus' "volumes", borrowed) that is meant by a name of the configuration

@@ -297,6 +297,7 @@ static int perform(struct decommissioning *all, char **devices, size_t count)
 
 	if (all->options.form)
 		r = decommission_form_read(all->options.form, &all->options, &problem);
+	decommission_config_fields(&all->options);
 	if (r >= 0)
 		r = decommission_texts_make(&all->options, &all->texts, &problem);
 	if (r >= 0)
@@ -369,9 +370,12 @@ const struct cli_verb cli_verb_decommission = {
 		"serial\n"
 		"                      has to be typed at a terminal\n"
 		"  --standalone        on a workbench: without the service\n"
-		"  --state DIR         default SPOOLGUARD_STATE_DIR, or /var/lib/spoolguard; on "
-		"another\n"
-		"                      medium than the drive\n"
+		"  --state DIR         default SPOOLGUARD_STATE_DIR, or the configuration's "
+		"state_directory;\n"
+		"                      on another medium than the drive\n"
+		"  --config FILE       default /etc/spoolguard/spoolguard.conf: its [decommission] "
+		"has the\n"
+		"                      defaults of scheme, read-back, approvals and fields\n"
 		"  --batch FILE        a line for each drive: DEVICE or SERIAL, the serial to "
 		"confirm,\n"
 		"                      and if wanted the asset number and the certificate's file; "
@@ -387,8 +391,9 @@ const struct cli_verb cli_verb_decommission = {
 		"  --approvers FILE, --approvals N\n"
 		"                      dual control: minisign public keys of those who may "
 		"approve.\n"
-		"                      /etc/spoolguard/approvers, where it is there, always "
-		"counts\n"
+		"                      /etc/spoolguard/approvers, where it is there, and what "
+		"the\n"
+		"                      configuration asks for always count: never fewer\n"
 		"  --json              one object\n"
 		"\n"
 		"A drive that anything but spoolguard uses, and what is only a part of one "

@@ -23,7 +23,7 @@ unset SPOOLGUARD_STATE_DIR # the configuration's counts
 call() { python3 "$root/tests/tools/varlink_call.py" "$SPOOLGUARD_SOCKET" "io.spoolguard.$1" "${2:-}" >"$work/answer"; }
 volume_is() { { "$sg" status --json || true; } | jq -e ".volumes[] | select(.name == \"$1\") | .state == \"$2\""; }
 happens() { wait_until 60 has_event "$1" || fail "no event $1 in: $(events)"; }
-decommission() { "$sg" decommission --config "$conf" --confirm "$serial" --certificate "$work/c.json" --json "$@" "$drive"; }
+decommission() { "$sg" decommission --config "$conf" --confirm "$serial" --certificate "$work/c.json" --location 'Hall 4' --json "$@" "$drive"; }
 shows_pattern() { # every byte of the file is 0x97
 	sync "$1"
 	[ -z "$(tr -d '\227' <"$1" | head -c 1 | tr '\0' 0)" ] || fail "$1 does not show 0x97 alone"
@@ -41,7 +41,12 @@ seen service-ready
 wait_until 60 volume_is spool open || fail "not open: $("$sg" status)"
 "$sg" decommission --config "$conf" --dry-run --json "$drive" >"$work/plan" || fail "dry run"
 serial=$(jq -r '.drives[0].serial' "$work/plan")
-ok "rehearsed while the service has the volume"
+grep -q 'read-back stratified' "$work/plan" || fail "the configuration's read-back: $(cat "$work/plan")"
+"$sg" decommission --config "$conf" --dry-run --verify full --json "$drive" | grep -q 'read-back full' || fail "an option does not win"
+printf '[decommission]\nverify = some\n' >"$work/wrong.conf"
+"$sg" decommission --config "$work/wrong.conf" --confirm "$serial" "$drive" 2>"$work/err"
+[ $? = 1 ] && grep -q 'wrong.conf.*verify.*nothing was done' "$work/err" || fail "a wrong configuration: $(cat "$work/err")"
+ok "rehearsed while the service has the volume, as the configuration says and options say otherwise"
 
 # --- an operator ---
 
@@ -111,7 +116,7 @@ ok "a file that is open is waited for, and every byte is 0x97"
 
 jq -e '.jobs.retired == 1 and .jobs.not_retired == 1' "$work/c.json" >/dev/null ||
 	fail "the jobs in the certificate: $(jq -c .jobs "$work/c.json")"
-for text in 'Example Works' 'Hall 3' 555-0100 A-17 M-4711 stratified 'Ada Lovelace' "$uuid" job-held; do
+for text in 'Example Works' 'Hall 4' 555-0100 A-17 M-4711 stratified 'Ada Lovelace' "$uuid" job-held; do
 	grep -q -- "$text" "$work/c.json" || fail "$text is not in the certificate"
 done
 ok "jobs that the service retired, and what the configuration says, are in the certificate"

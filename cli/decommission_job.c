@@ -206,32 +206,6 @@ static uint64_t first_byte_of(const char *device)
 
 #define COPY(to, from) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (from))
 
-static void fill_drive(struct record *record, const struct target *target)
-{
-	const struct drive_facts *facts = &target->facts;
-	const struct drive_layer *layer = &target->stack.layers[0];
-
-	record->identity = target->identity;
-	record->class = target->class;
-	record->overwrite_promise = target->overwrite.overwrite;
-	COPY(record->overwrite_reason, target->overwrite.reason);
-	COPY(record->overwrite_clause, target->overwrite.clause);
-	COPY(record->transport, target->transport);
-	COPY(record->vendor, facts->vendor);
-	COPY(record->model, facts->model[0] ? facts->model : target->identity.model);
-	COPY(record->firmware, facts->firmware[0] ? facts->firmware : layer->firmware);
-	COPY(record->wwn, facts->wwn[0] ? facts->wwn : layer->wwn);
-	record->bytes = facts->bytes ? facts->bytes : target->identity.bytes;
-	record->logical_bytes = facts->logical_bytes ? facts->logical_bytes : SECTOR_BYTES;
-	record->physical_bytes =
-		facts->physical_bytes ? facts->physical_bytes : record->logical_bytes;
-	record->opal = facts->opal;
-	record->mmc_boot = facts->mmc_boot;
-	record->mmc_rpmb = facts->mmc_rpmb;
-	if (facts->health_known)
-		COPY(record->health_before, facts->health[0] ? facts->health : "healthy");
-}
-
 static int fill_volumes(
 	struct record *record, const struct target *target, struct problem *reterr_problem)
 {
@@ -268,7 +242,7 @@ static int fill(struct decommission_job *job, struct problem *reterr_problem)
 	char build[BUILD_ID_BYTES], host[RECORD_TEXT_BYTES] = "";
 	const char *sudo = getenv("SUDO_UID");
 
-	fill_drive(record, job->target);
+	record_fill_drive(record, job->target);
 	record->standalone = !job->with_service;
 	record->this_machine = job->target->is_system;
 	COPY(record->version, SPOOLGUARD_VERSION);

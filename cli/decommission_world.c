@@ -29,14 +29,6 @@ static pthread_mutex_t keystore_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- which drive it is --- */
 
-static int compare(const struct record *record, const struct target *now, struct problem *problem)
-{
-	struct drive_facts then = {.bytes = record->bytes};
-
-	snprintf(then.wwn, sizeof(then.wwn), "%s", record->wwn);
-	return target_compare(&record->identity, &then, now, problem);
-}
-
 static int look_everywhere(
 	const struct record *record, struct target **ret_target, struct problem *reterr_problem)
 {
@@ -46,7 +38,7 @@ static int look_everywhere(
 	int r = target_list(NULL, &targets, &count, &left_out);
 
 	for (size_t i = 0; r >= 0 && i < count; i++) {
-		if (!found && compare(record, targets[i], &unsaid) >= 0)
+		if (!found && record_compare_drive(record, targets[i], &unsaid) >= 0)
 			found = targets[i];
 		else
 			target_free(targets[i]);
@@ -70,7 +62,7 @@ static int find_drive(
 	int r = target_look(job->target->path, NULL, &now, &first);
 
 	if (r >= 0) {
-		r = compare(record, now, &first);
+		r = record_compare_drive(record, now, &first);
 		if (r < 0) {
 			target_free(now);
 			now = NULL;

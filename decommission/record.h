@@ -238,6 +238,11 @@ struct record {
 };
 
 must_check int record_new(struct record **ret_record); /* all empty, but for a random id */
+/* All of the above that is "the drive, as it was found". */
+void record_fill_drive(struct record *record, const struct target *target);
+/* Is it that drive?  -ESTALE: another, or other than what was done to it explains. */
+must_check int record_compare_drive(
+	const struct record *record, const struct target *now, struct problem *reterr_problem);
 void record_free(struct record *record);
 DEFINE_CLEANUP(struct record *, record_free)
 

@@ -44,7 +44,8 @@ static int compare(struct run *run)
 
 	if (strcmp(facts->serial, record->serial) != 0)
 		return differs(run, "serial", record->serial, facts->serial);
-	if (strcmp(facts->wwn, record->wwn) != 0)
+	/* One that the system alone told is no word of the drive's own (record_drive.c). */
+	if (facts->wwn[0] != '\0' && strcmp(facts->wwn, record->wwn) != 0)
 		return differs(run, "world wide name", record->wwn, facts->wwn);
 	if (is_size_possible(record, facts->bytes))
 		return 0;

@@ -660,6 +660,18 @@ START_TEST(a_search_that_was_interrupted_counts_each_match_once)
 }
 END_TEST
 
+/* What sysfs tells and the drive does not is in the record, and no word of another drive. */
+START_TEST(a_name_that_the_system_alone_tells_is_no_other_drive)
+{
+	struct simdrive_options options = {.bytes = BYTES};
+
+	decommission_rig_make_block(&rig, &options);
+	strcpy(rig.record->wwn, "naa.5000000000000009");
+	run_to_the_end();
+	ck_assert_int_eq(step(RECORD_OVERWRITE)->state, RECORD_DONE);
+}
+END_TEST
+
 static void add_faults(TCase *tcase)
 {
 	tcase_add_loop_test(tcase, a_liar_is_named_and_every_means_is_tried, 0, 3);
@@ -697,6 +709,7 @@ int main(void)
 	tcase_add_loop_test(
 		tcase, an_honest_drive_forgets_by_its_best_means_and_is_overwritten, 0, 3);
 	tcase_add_test(tcase, a_drive_without_commands_is_overwritten);
+	tcase_add_test(tcase, a_name_that_the_system_alone_tells_is_no_other_drive);
 	tcase_add_test(tcase, a_drive_with_no_volume_needs_no_keys_destroyed);
 	tcase_add_test(tcase, what_was_not_asked_for_is_skipped_and_said);
 	tcase_add_test(tcase, keys_that_live_on_are_told_and_the_rest_is_done);

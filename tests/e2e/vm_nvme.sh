@@ -6,36 +6,20 @@
 # Time limit: 600 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../vm/vm.sh"
+. "$(dirname "$0")/../vm/nvme.sh"
 vm_need
 for program in nvme_target drive_tool; do
 	[ -x "$build/tests/drives/$program" ] || make -s -C "$root" BUILD="${build#"$root"/}" "${build#"$root"/}/tests/drives/$program" >/dev/null || fail "$program does not build"
 done
 
-targets=()
-serve() { # serve IMAGE [OPTION...]: sets port
-	local image=$1
-	shift
-	truncate -s 4M "$image"
-	: >"$image.port"
-	"$build/tests/drives/nvme_target" 0 "$image" "$@" >"$image.port" &
-	pids+=($!) targets+=($!)
-	until grep -q port "$image.port"; do kill -0 $! || fail "no target"; sleep 0.1; done
-	port=$(awk '{print $2}' "$image.port")
-}
+connect="$nvme_connect"'
+fill() { yes SECRETDATA | dd of=/dev/nvme0n1 bs=64k count=64 iflag=fullblock conv=fsync 2>/dev/null; }'
 
-connect='attach() {
-	echo "transport=tcp,traddr=10.0.2.2,trsvcid=$1,nqn=nqn.2026-11.sim:drive,hostnqn=nqn.2014-08.org.nvmexpress:uuid:11111111-1111-1111-1111-111111111111,hostid=11111111-1111-1111-1111-111111111111,nr_io_queues=1" >/dev/nvme-fabrics || exit 1
-	until [ -b /dev/nvme0n1 ]; do usleep 50000; done
-}
-detach() { echo 1 >/sys/class/nvme/nvme0/delete_controller; while [ -b /dev/nvme0n1 ]; do usleep 50000; done; }
-fill() { yes SECRETDATA | dd of=/dev/nvme0n1 bs=64k count=64 iflag=fullblock conv=fsync 2>/dev/null; }
-left() { echo "$1 left $(dd if=/dev/nvme0n1 bs=64k iflag=direct 2>/dev/null | grep -a -c SECRETDATA)"; }'
-
-serve "$work/honest.img" opal sanitize_ms=500
+nvme_serve "$work/honest.img" opal sanitize_ms=500
 honest=$port
-serve "$work/liar.img" lie sanitize_ms=500
+nvme_serve "$work/liar.img" lie sanitize_ms=500
 liar=$port
-serve "$work/slow.img" sanitize_ms=15000
+nvme_serve "$work/slow.img" sanitize_ms=15000
 slow=$port
 vm_make "virtio_pci virtio_net nvme-tcp" "$build/tests/drives/drive_tool"
 
@@ -94,5 +78,4 @@ grep -aq "^resume 0" "$log" && grep -aq "^resumed left 0" "$log" || fail "resume
 ! grep -aq "^record erase begin" "$log" || fail "it was begun again: $(cat "$log")"
 ok "taken up after the next boot, and at its end nothing is left"
 wait "$vm_pid"
-kill "${targets[@]}"
-wait "${targets[@]}"
+nvme_end

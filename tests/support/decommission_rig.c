@@ -376,20 +376,19 @@ static void fill(struct decommission_rig *rig)
 
 static void plan(struct decommission_rig *rig)
 {
-	struct drive_facts facts = {.bytes = rig->drive->visible_bytes};
+	struct target *target = calloc(1, sizeof(*target));
 	struct record *record;
 
+	ck_assert_ptr_nonnull(target);
 	ck_assert_int_eq(record_new(&record), 0);
 	rig->record = record;
+	target->facts.bytes = rig->drive->visible_bytes;
 	if (!rig->no_commands)
-		ck_assert_int_eq(facts_ask(simdrive_port(rig->drive), &facts), 0);
-	snprintf(record->serial, sizeof(record->serial), "%s", facts.serial);
-	snprintf(record->identity.serial, sizeof(record->identity.serial), "%s", facts.serial);
-	snprintf(record->wwn, sizeof(record->wwn), "%s", facts.wwn);
-	snprintf(record->model, sizeof(record->model), "%s", facts.model);
-	record->bytes = facts.bytes;
-	record->logical_bytes = rig->drive->options.logical_bytes;
-	record->namespaces_known = facts.namespaces_known;
+		ck_assert_int_eq(facts_ask(simdrive_port(rig->drive), &target->facts), 0);
+	snprintf(target->identity.serial, sizeof(target->identity.serial), "%s",
+		target->facts.serial);
+	record_fill_drive(record, target);
+	free(target);
 	record->volume_count = VOLUMES;
 	for (int i = 0; i < VOLUMES; i++)
 		record->volumes[i].is_spoolguard = true;

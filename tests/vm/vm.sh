@@ -57,7 +57,7 @@ vm_make() {
 	for applet in $("$vm_busybox" --list | grep -vx busybox); do ln -s busybox "$tree/bin/$applet"; done
 	for program; do
 		cp --remove-destination "$program" "$tree/bin/"
-		for library in $(ldd "$program" | awk '/=> \// {print $3}'); do cp -Ln "$library" "$tree/usr/lib/"; done
+		for library in $(ldd "$program" 2>/dev/null | awk '/=> \// {print $3}'); do cp -Ln "$library" "$tree/usr/lib/"; done
 	done
 	cp -L /lib64/ld-linux-x86-64.so.2 "$tree/lib64/"
 	for module in $modules; do

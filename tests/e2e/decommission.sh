@@ -224,4 +224,38 @@ expect 3 dual
 verified "$work/d.json" && grep -q 'Ada Lovelace' "$work/d.json" || fail "who approved is not in the certificate"
 ok "dual control: a second person's key, once, for this request"
 
+# --- [decommission] of the configuration, in a place that only this test sees as /etc
+
+cp -a /etc "$work/etc"
+mkdir -p "$work/etc/spoolguard"
+configured() { unshare -m sh -c 'mount --bind "$0/etc" /etc && shift && exec "$@"' "$work" x "$@"; }
+cat >"$work/etc/spoolguard/spoolguard.conf" <<-CONF
+	[decommission]
+	approvals = 1
+	approvers = $work/approvers
+	machine_serial = MFP-7
+	scheme = zero
+	verify = stratified
+	organization = Ward & Sons
+	asset_number = A-99
+CONF
+new_drive "$work/e.img" 4M
+e=$loop
+eserial=$(serial_of "$e")
+{ echo "untrusted comment: Eve"; sed -n 2p "$work/eve.pub"; } >"$work/eve.list"
+run_e() { configured "$sg" decommission --standalone --operator Otto --asset A-100 --confirm "$eserial" --certificate "$work/e.json" "$@" "$e"; }
+refuses 1 'waits for 1 of 1 approvals' run_e
+expect 1 run_e --approvers "$work/eve.list"
+grep -q 'is not taken' "$work/err" && grep -q 'nothing was done' "$work/err" || fail "another list: $(cat "$work/err")"
+id=$("$sg" decommission status --json | jq -r '.decommissionings[0].id')
+expect 1 configured "$sg" decommission approve "$id" --approvers "$work/eve.list" --sign "$work/eve.key"
+grep -q 'not in the list' "$work/err" || fail "an approver of another list: $(cat "$work/err")"
+expect 0 configured "$sg" decommission approve "$id" --sign "$work/ada.key"
+expect 3 run_e
+[ "$(jq -r '[.person.organization, .media.property_number, .media.machine_serial, .overwrite.scheme, .overwrite.verification] | join(",")' "$work/e.json")" = "Ward & Sons,A-100,MFP-7,zero,stratified" ] ||
+	fail "the configuration is not in the certificate: $(jq -c '[.person.organization, .media.property_number, .media.machine_serial, .overwrite.scheme, .overwrite.verification]' "$work/e.json")"
+echo 'approvals = many' >>"$work/etc/spoolguard/spoolguard.conf"
+refuses 1 'spoolguard.conf' run_e
+ok "what the configuration says holds, and nobody gets around its approvers by an option"
+
 echo "$pass_count passed"

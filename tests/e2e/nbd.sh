@@ -156,7 +156,7 @@ qemu-img check -q -f qcow2 "$uri" || fail "qemu-img check"
 ok "nbdcopy, qemu-img compare and check"
 
 fio --name=nbd --ioengine=nbd --uri="$uri" --rw=randrw --bsrange=512-64k --blockalign=512 --size=32M --io_size=24M --iodepth=32 \
-	--verify=crc32c --do_verify=1 --verify_fatal=1 --randseed=7 --fsync=64 --norandommap=0 >"$work/fio" 2>&1 ||
+	--verify=crc32c --verify_state_save=0 --do_verify=1 --verify_fatal=1 --randseed=7 --fsync=64 --norandommap=0 >"$work/fio" 2>&1 ||
 	fail "fio --verify: $(tail -n 5 "$work/fio")"
 ok "fio with verify, blocks of 512 bytes to 64 KiB"
 

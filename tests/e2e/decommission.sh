@@ -123,13 +123,16 @@ ok "an attached volume is detached, its keys are dead, its header backup too"
 
 # --- killed at any moment, and taken up
 
+unfinished() { compgen -G "$SPOOLGUARD_STATE_DIR/decommission/*.json" | grep -qv '\.done\.json$'; }
 new_drive "$work/k.img" 24M
 k=$loop
 kserial=$(serial_of "$k")
 for attempt in 1 2 3 4 5 6 7 8; do
 	"$sg" decommission --standalone --confirm "$kserial" --certificate "$work/k.json" "$k" >"$work/out" 2>"$work/err" &
 	child=$!
-	sleep "0.$((RANDOM % 9))$((RANDOM % 10))"
+	# Not before there is something to take up: the self-tests come first.
+	until unfinished || ! kill -0 $child 2>/dev/null; do sleep 0.01; done
+	sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
 	kill -9 $child 2>/dev/null
 	wait $child 2>/dev/null
 	[ ! -e "$work/k.json.minisig" ] || break

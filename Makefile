@@ -193,7 +193,7 @@ $(BUILD)/flags: look-again
 .PHONY: look-again
 
 # A test's own write() stands before libc's for libraries too.
-$(BUILD)/obj/tests/%.o: CFLAGS_ALL += -fvisibility=default
+$(BUILD)/obj/tests/%.o: private CFLAGS_ALL += -fvisibility=default
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,CC  )$(CC) $(CFLAGS_ALL) $(pkg_cflags) -MMD -MP -c -o $@ $<

@@ -33,6 +33,7 @@ while read -r mode path; do
 	name=${path##*/}
 	case $mode$path in
 	755*/notifier/*) name=spoolguard-notifier ;;
+	755*/nbdkit-spoolguard-plugin.so) name=nbdkit-spoolguard-plugin ;;
 	755*/share/spoolguard/*) continue ;; # called by others; docs/ has them
 	755*) ;;
 	*/spoolguard.conf | */io.spoolguard.varlink)

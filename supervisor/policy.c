@@ -35,6 +35,8 @@ struct policy {
 	size_t holder_count;
 	bool holding;
 	char reason[POLICY_REASON_BYTES];
+	char passing[POLICY_REASON_BYTES]; /* of a hold asked for since the last decision; "": none
+					    */
 	uint64_t asked, done; /* changes of what is asked for; the last that was done */
 
 	/* Of the thread that updates. */
@@ -175,10 +177,17 @@ static void announce(struct policy *policy, bool holding, const char *reason)
 		state_clear(policy->options.state, reason_key);
 }
 
+static void record(struct policy *policy, bool hold, const char *reason)
+{
+	events_note(policy->options.events, hold ? "intake-held" : "intake-released", NULL,
+		"success", reason[0] ? "%s" : NULL, reason);
+}
+
 /* Returns whether the decision, or its reason, is another than before. */
 static bool decide(struct policy *policy, const struct figures *figures, bool *ret_hold,
 	char reason[POLICY_REASON_BYTES], uint64_t *ret_asked)
 {
+	char passing[POLICY_REASON_BYTES];
 	bool differs, changed;
 
 	reason[0] = '\0';
@@ -193,12 +202,18 @@ static bool decide(struct policy *policy, const struct figures *figures, bool *r
 	if (differs)
 		strcpy(policy->reason, reason);
 	*ret_asked = policy->asked;
+	strcpy(passing, policy->passing);
+	policy->passing[0] = '\0';
 	pthread_mutex_unlock(&policy->lock);
 	if (differs)
 		announce(policy, *ret_hold, reason);
-	if (changed)
-		events_note(policy->options.events, *ret_hold ? "intake-held" : "intake-released",
-			NULL, "success", reason[0] ? "%s" : NULL, reason);
+	if (changed) {
+		record(policy, *ret_hold, reason);
+	} else if (!*ret_hold && passing[0]) {
+		/* It was over before it was looked at; whoever asked paused queues himself. */
+		record(policy, true, passing);
+		record(policy, false, "");
+	}
 	return differs;
 }
 
@@ -248,6 +263,7 @@ int policy_hold(struct policy *policy, const char *key, const char *reason)
 	if (holder) {
 		snprintf(holder->key, sizeof(holder->key), "%s", key);
 		snprintf(holder->reason, sizeof(holder->reason), "%s", reason);
+		strcpy(policy->passing, holder->reason);
 		policy->asked++;
 	} else {
 		r = -ENOBUFS;

@@ -377,6 +377,21 @@ START_TEST(who_holds_is_told_when_every_queue_stands)
 END_TEST
 
 /* A wipe pauses queues itself, and is over before a round has seen that it holds. */
+/* How many records of that event there are. */
+static int recorded(const char *event)
+{
+	struct json_object *list = events_since(events, 0, 100, NULL), *name;
+	int count = 0;
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		if (json_object_object_get_ex(json_object_array_get_idx(list, i), "event", &name) &&
+			strcmp(json_object_get_string(name), event) == 0)
+			count++;
+	}
+	json_object_put(list);
+	return count;
+}
+
 START_TEST(a_hold_that_was_shorter_than_a_round_is_released_too)
 {
 	int before;
@@ -389,7 +404,10 @@ START_TEST(a_hold_that_was_shorter_than_a_round_is_released_too)
 	settles();
 	ck_assert_int_eq(queue.releases, before + 1);
 	ck_assert(!queue.held);
+	ck_assert_int_eq(recorded("intake-held"), 1);
+	ck_assert_int_eq(recorded("intake-released"), 1);
 	policy_update(policy, &figures);
+	ck_assert_int_eq(recorded("intake-held"), 1);
 	ck_assert_int_eq(queue.releases, before + 1); /* and CUPS is left in peace */
 }
 END_TEST

@@ -100,6 +100,12 @@ int io_alloc(size_t bytes, void **ret_buf)
 	return -posix_memalign(ret_buf, IO_ALIGNMENT, bytes ? bytes : IO_ALIGNMENT);
 }
 
+void io_closedirp(DIR **directory)
+{
+	if (*directory)
+		closedir(*directory);
+}
+
 void io_closep(int *fd)
 {
 	if (*fd >= 0)

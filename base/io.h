@@ -9,6 +9,7 @@
 #define SPOOLGUARD_BASE_IO_H
 
 #include "base/macros.h"
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,11 +27,13 @@ bool io_is_want_of_room(int error);
 /* Page-aligned memory for O_DIRECT; free with free(). */
 must_check int io_alloc(size_t bytes, void **ret_buf);
 
+void io_closedirp(DIR **directory);
 /* closes if >= 0; for _cleanup_ */
 void io_closep(int *fd);
 void io_freep(void *pointer_to_pointer);
 
-#define _cleanup_close_ _cleanup_(io_closep)
-#define _cleanup_free_	_cleanup_(io_freep)
+#define _cleanup_close_	   _cleanup_(io_closep)
+#define _cleanup_closedir_ _cleanup_(io_closedirp)
+#define _cleanup_free_	   _cleanup_(io_freep)
 
 #endif

@@ -17,13 +17,6 @@
 #define DEPTH_MAX     16
 #define DEVNODE_BYTES 128
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 /* --- sets --- */
 
 bool device_set_has(const struct device_set *set, dev_t device)

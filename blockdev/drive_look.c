@@ -36,13 +36,6 @@ struct walk {
 static void walk_device(struct walk *walk, dev_t device, unsigned int depth);
 static int walk_file(struct walk *walk, int fd, unsigned int depth);
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 /* NULL: no more are kept, and the stack says so. */
 static struct drive_layer *add_layer(
 	struct walk *walk, enum drive_class class, const char *name, unsigned int depth)

@@ -23,13 +23,6 @@
 #define TRIES	     10
 #define TRY_AGAIN_US 50000
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 /* What is being asked about, and the loop device that may be its own. */
 struct use {
 	const char *path;

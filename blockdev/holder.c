@@ -16,13 +16,6 @@
 #define KERNEL_NAME_BYTES 15
 #define COMMAND_BYTES	  32
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 /* What is looked for; holds() is asked for each descriptor of a process. */
 struct wanted {
 	const struct stat *file;

@@ -21,13 +21,6 @@
 
 #define VOLUME_TYPE "fuse.spoolguard"
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 /* What the running system cannot be without, and what this program cannot. */
 static const char *const system_places[] = {"/", "/boot", "/boot/efi", "/efi", "/usr", "/usr/lib",
 	"/etc", "/var", "/var/lib", "/var/log", "/var/lib/spoolguard", "/var/log/spoolguard"};

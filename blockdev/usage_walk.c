@@ -24,13 +24,6 @@
 #define TRIES	      10
 #define TRY_AGAIN_US  50000
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 struct walk {
 	const struct usage_scene *scene;
 	struct device_set set;

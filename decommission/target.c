@@ -19,13 +19,6 @@
 
 #define THREADS_MAX 64u
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 /* --- what was named --- */
 
 static int check_kind(const char *path, struct stat *st, struct problem *reterr_problem)

@@ -21,13 +21,6 @@
 /* libcryptsetup says nothing of threads. */
 static pthread_mutex_t keystore_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 /* --- who uses it --- */
 
 static int add_use(struct target *target, const struct usage *use)

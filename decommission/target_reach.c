@@ -5,6 +5,7 @@
  * What the drive says that it has and the system shows no device for has an empty name: nobody can
  * tell whether it is in use.
  */
+#include "base/io.h"
 #include "decommission/target_impl.h"
 #include <errno.h>
 #include <stdio.h>
@@ -13,13 +14,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
 
 static int add(struct target *target, const struct target_reach *reach)
 {

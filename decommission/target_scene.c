@@ -9,13 +9,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-#define _cleanup_closedir_ _cleanup_(closedirp)
-
 static bool read_line(
 	const char *sysfs, const char *name, const char *attribute, char *text, size_t text_bytes)
 {

@@ -89,17 +89,11 @@ static enum host_place worse(enum host_place a, enum host_place b)
 	return a > b ? a : b;
 }
 
-static void closedirp(DIR **directory)
-{
-	if (*directory)
-		closedir(*directory);
-}
-
 /* What stands below an LVM volume, a RAID array, a plain mapping.  False: nothing does. */
 static bool place_of_slaves(
 	const char *root, const char *name, unsigned int depth, enum host_place *ret_place)
 {
-	_cleanup_(closedirp) DIR *slaves = NULL;
+	_cleanup_closedir_ DIR *slaves = NULL;
 	char path[PATH_MAX];
 	struct dirent *entry;
 	bool found = false;

@@ -44,20 +44,11 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		['n'] = &arguments->handover.note,
 		['p'] = &arguments->passphrase,
 	};
-	int option;
 
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?')
-			return certificate_usage("\"%s\" means nothing to \"certificate "
-						 "handover\", or lacks its value",
-				cli_typed_option(argv));
-		if (option == 'j')
-			arguments->json = true;
-		else
-			*texts[option] = optarg;
-	}
+	if (!cli_read_texts(argc, argv, options, texts, &arguments->json))
+		return certificate_usage("\"%s\" means nothing to \"certificate "
+					 "handover\", or lacks its value",
+			cli_typed_option(argv));
 	if (optind != argc - 1)
 		return certificate_usage("name one certificate's file");
 	if (!arguments->sign || !arguments->handover.to || !arguments->handover.to[0])

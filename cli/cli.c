@@ -8,6 +8,7 @@
 #include "keystore/keystore.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -52,6 +53,24 @@ int cli_usage_error(const struct cli_verb *verb, const char *format, ...)
 	fprintf(stderr, "spoolguard %s: %s; see \"spoolguard %s --help\"\n", verb->name,
 		cli_shown(text), verb->name);
 	return CLI_USAGE;
+}
+
+bool cli_read_texts(int argc, char **argv, const struct option *options, const char **const *texts,
+	bool *ret_json)
+{
+	int option;
+
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == '?')
+			return false;
+		if (option == 'j')
+			*ret_json = true;
+		else
+			*texts[option] = optarg;
+	}
+	return true;
 }
 
 const char *cli_typed_option(char **argv)

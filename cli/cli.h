@@ -45,6 +45,13 @@ int cli_fail(const struct problem *problem, int error);
 int cli_usage_error(const struct cli_verb *verb, const char *format, ...) format_printf(2, 3);
 /* The option that getopt_long took last, as it was typed. */
 const char *cli_typed_option(char **argv);
+/*
+ * Options that take a text, each into *texts[its letter], and 'j', which takes none.  False: there
+ * is another, or one lacks its value.  optind is where the rest begins.
+ */
+struct option;
+must_check bool cli_read_texts(int argc, char **argv, const struct option *options,
+	const char **const *texts, bool *ret_json);
 void cli_warn(const char *format, ...) format_printf(1, 2);
 
 /*

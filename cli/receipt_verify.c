@@ -55,20 +55,11 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 		['p'] = &arguments->position,
 		['s'] = &arguments->signature,
 	};
-	int option;
 
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?')
-			return receipt_usage("\"%s\" means nothing to \"receipt verify\", or lacks "
-					     "its value",
-				argv[optind - 1]);
-		if (option == 'j')
-			arguments->json = true;
-		else
-			*texts[option] = optarg;
-	}
+	if (!cli_read_texts(argc, argv, options, texts, &arguments->json))
+		return receipt_usage("\"%s\" means nothing to \"receipt verify\", or lacks "
+				     "its value",
+			argv[optind - 1]);
 	if (optind != argc - 1)
 		return receipt_usage("name one receipt's file");
 	if (arguments->position && !arguments->log)

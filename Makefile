@@ -186,9 +186,9 @@ all: $(PROGRAMS) $(PLUGIN) $(BUILD)/manifest $(if $(CROSS),,man)
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
-# Objects of other flags are made anew.
+# Objects of other flags are made anew; how the build directory is spelled is none.
 $(BUILD)/flags: look-again
-	$(shell mkdir -p $(@D))$(file >$@.new,$(CC) $(CFLAGS_ALL))
+	$(shell mkdir -p $(@D))$(file >$@.new,$(CC) $(subst $(BUILD)/,,$(CFLAGS_ALL)))
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 .PHONY: look-again
 
